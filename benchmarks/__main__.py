@@ -24,6 +24,7 @@ NAMES = (
     "prices",
     "alerts",
     "evals",
+    "integrations",
 )
 
 

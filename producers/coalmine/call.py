@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
 from coalmine.current_span import mark_current_span
+from coalmine.error_names import error_name
 from coalmine.input_length import input_length
 from coalmine.mistakes import Place
 from coalmine.replies import ReplyFacts, is_first_token, merge, read_reply
@@ -177,7 +178,7 @@ class Call:
             if self._sink.follow is not None:
                 self.followed_by = self._sink.follow(self)
         except Exception as error:  # noqa: BLE001 - spans may be of any implementation
-            self._sink.failed("span", error)
+            self._sink.failed("span()", error)
         self.time_ns = time.time_ns()
         self._began_ns = time.perf_counter_ns()
         return self
@@ -200,7 +201,7 @@ class Call:
             # Whoever reads the answer has had enough of it: no fault of the prompt's.
             self.cancelled = True
         elif exc_type is not None and self.error_type is None:
-            self.error_type = exc_type.__qualname__
+            self.error_type = exc_type.__qualname__ if exc is None else error_name(exc)
         self._sink.finish(self, quietly=exc_type is not None)
 
     async def __aenter__(self) -> Self:
@@ -279,7 +280,7 @@ class Call:
             if self._sink.wants_output:
                 self.output_text = captured_text(output_text) or self.output_text
         except Exception as error:  # noqa: BLE001 - whatever a reply's properties raise stays here
-            self._sink.failed("record", error)
+            self._sink.failed("record()", error)
 
     def metric(self, name: str, value: float) -> None:
         """Adds a named number to the event, e.g. `call.metric("retrieved_documents", 4)`.
@@ -295,7 +296,7 @@ class Call:
         try:
             self.metrics[name] = value
         except TypeError as error:
-            self._sink.failed("metric", error)
+            self._sink.failed("metric()", error)
 
     def first_token(self) -> None:
         """Marks the moment of the first token; later marks do nothing.
@@ -314,11 +315,15 @@ class Call:
         if self._has_ended("error()"):
             return
         if isinstance(error_type, BaseException):
-            error_type = type(error_type).__qualname__
+            error_type = error_name(error_type)
         if error_type in _CANCELLED:
             self.cancelled = True
             return
         self.error_type = error_type
+
+    def failed(self, what: str, error: BaseException) -> None:
+        """Notes that something of it could not be measured; said once for each `what`."""
+        self._sink.failed(what, error)
 
     def _has_ended(self, what: str) -> bool:
         if self._state == 2:
@@ -330,6 +335,8 @@ class Call:
         if facts is None:
             self._sink.unknown_reply(reply)
             return
+        if facts.error_type is not None and self.error_type is None:
+            self.error_type = facts.error_type
         if facts.is_piece and self.first_token_ns is None and is_first_token(reply):
             self.first_token()
         self.facts = facts if self.facts is _NOTHING else merge(self.facts, facts)

@@ -411,7 +411,7 @@ class Coalmine(EventSender):
                 made_at=place,
             )
         except Exception as error:  # noqa: BLE001 - e.g. a version that cannot be hashed
-            self._sink.failed("call", error)
+            self._sink.failed("call()", error)
             return Call(self._sink, uuid7(), prompt, Served(str(version)), model=model, made_at=place)
 
     def follow_calls(self, follow: FollowCall) -> None:
@@ -450,7 +450,7 @@ class Coalmine(EventSender):
         except InvalidParameter as error:
             self._mistakes.report("misuse", "feedback_link", "%s", error)
         except Exception as error:  # noqa: BLE001 - e.g. days that are no number
-            self._sink.failed("feedback_link", error)
+            self._sink.failed("feedback_link()", error)
         return None
 
     def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> bool:

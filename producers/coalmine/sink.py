@@ -132,7 +132,7 @@ class Sink:
         """Notes an error that was caught and cost no event."""
         if isinstance(error, InvalidParameter):  # what strict mode raised
             raise error
-        self._mistakes.report("internal", what, "%s() failed: %s", what, type(error).__name__)
+        self._mistakes.report("internal", what, "%s failed: %s", what, type(error).__name__)
 
     def _check_strictly(self, draft: Draft) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Which prompt calls are for, and methods of a provider's client that make an event of each call."""
+"""Which prompt calls are for, and methods of a library that make an event of each call."""
 
 import inspect
 import logging
@@ -9,13 +9,15 @@ from functools import wraps
 from typing import Any, Final
 
 from coalmine.call import Call
-from coalmine.integrations.streams import MeasuredPieces
+from coalmine_schemas.limited_log import RateLimitedLogger
 
-_LOGGER: Final = logging.getLogger("coalmine")
-_RAW: Final = "x-stainless-raw-response"
-"""Header by which the packages of OpenAI and Anthropic mark calls whose reply is wanted raw."""
+_LOG: Final = RateLimitedLogger(logging.getLogger("coalmine"))
 
 BeginCall = Callable[..., Call]
+Take = Callable[[Call, Any], Any]
+"""Records a reply and ends its call, now or when its stream ends; returns what the service gets."""
+Begin = Callable[[tuple[Any, ...], dict[str, Any]], tuple[Call, Take] | None]
+"""Begins a call from a method's arguments, which it may change; None where there is nothing to measure."""
 _BEGIN: Final[ContextVar[BeginCall | None]] = ContextVar("coalmine_begin_call", default=None)
 
 
@@ -36,69 +38,92 @@ def using(begin: BeginCall) -> Iterator[None]:
         _BEGIN.reset(token)
 
 
-def measured(create: Callable[..., Any], provider: str, *, asks_usage: bool = False) -> Callable[..., Any]:
-    """Wraps a client's method so that each call is one event.
+@contextmanager
+def unmeasured() -> Iterator[None]:
+    """Keeps calls within a block from making events, such as those a library makes for a call of its own."""
+    token = _BEGIN.set(None)
+    try:
+        yield
+    finally:
+        _BEGIN.reset(token)
+
+
+def begin_call(*, model: object, provider: str | None) -> Call | None:
+    """Begins a call for the prompt that `using` named; None outside of its block."""
+    begin = _BEGIN.get()
+    if begin is None:
+        return None
+    try:
+        return begin(model=model, provider=provider).__enter__()
+    except Exception as error:  # noqa: BLE001 - whatever was given to `using`
+        _LOG.report("begin", "an instrumented call could not be begun: %s", type(error).__name__)
+        return None
+
+
+def end_call(call: Call, error: BaseException | None = None) -> None:
+    """Ends a call, the first time; an error of a caller who had enough of it is a cancellation."""
+    # Structured output that the provider cut is raised by OpenAI's package together with what it sent.
+    cut = getattr(error, "completion", None)
+    if cut is not None:
+        call.record(cut)
+        error = None
+    elif type(error).__name__ == "ContentFilterFinishReasonError":
+        call.record(finish_reason="content_filter")
+        error = None
+    call.__exit__(None if error is None else type(error), error, None)
+
+
+def take_whole(call: Call, reply: Any) -> Any:  # noqa: ANN401
+    """Records a reply and ends its call."""
+    call.record(reply)
+    end_call(call)
+    return reply
+
+
+def measured(function: Callable[..., Any], begins: Begin) -> Callable[..., Any]:
+    """Wraps a method, synchronous or not, so that each call is one event.
 
     Args:
-        create: The method, bound.
-        provider: Whom it asks.
-        asks_usage: Whether to ask for the usage of streams, and to keep its chunk from the service.
+        function: The method, bound.
+        begins: Begins the call, and says what to do with its reply.
     """
+    if inspect.iscoroutinefunction(inspect.unwrap(function)):
 
-    def begun(arguments: dict[str, Any]) -> tuple[Call | None, bool]:
-        begin = _BEGIN.get()
-        is_raw_stream = arguments.get("stream") is True and _RAW in (arguments.get("extra_headers") or {})
-        if begin is None or is_raw_stream:
-            return None, False
-        try:
-            call = begin(model=arguments.get("model"), provider=provider).__enter__()
-        except Exception:
-            _LOGGER.debug("a call could not be begun", exc_info=True)
-            return None, False
-        hides = asks_usage and arguments.get("stream") is True and not arguments.get("stream_options")
-        if hides:
-            arguments["stream_options"] = {"include_usage": True}
-        return call, hides
-
-    if inspect.iscoroutinefunction(inspect.unwrap(create)):
-
-        @wraps(create)
+        @wraps(function)
         async def asynchronous(*args: Any, **arguments: Any) -> Any:  # noqa: ANN401
-            call, hides = begun(arguments)
-            if call is None:
-                return await create(*args, **arguments)
+            begun = begins(args, arguments)
+            if begun is None:
+                return await function(*args, **arguments)
             try:
-                reply = await create(*args, **arguments)
+                with unmeasured():
+                    reply = await function(*args, **arguments)
             except BaseException as error:
-                call.__exit__(type(error), error, None)
+                end_call(begun[0], error)
                 raise
-            return _taken(call, reply, hides_usage=hides)
+            return _taken(*begun, reply)
 
         return asynchronous
 
-    @wraps(create)
+    @wraps(function)
     def synchronous(*args: Any, **arguments: Any) -> Any:  # noqa: ANN401
-        call, hides = begun(arguments)
-        if call is None:
-            return create(*args, **arguments)
+        begun = begins(args, arguments)
+        if begun is None:
+            return function(*args, **arguments)
         try:
-            reply = create(*args, **arguments)
+            with unmeasured():
+                reply = function(*args, **arguments)
         except BaseException as error:
-            call.__exit__(type(error), error, None)
+            end_call(begun[0], error)
             raise
-        return _taken(call, reply, hides_usage=hides)
+        return _taken(*begun, reply)
 
     return synchronous
 
 
-def _taken(call: Call, reply: Any, *, hides_usage: bool) -> Any:  # noqa: ANN401
-    """Records a whole reply, or follows a stream to its end."""
+def _taken(call: Call, take: Take, reply: Any) -> Any:  # noqa: ANN401
     try:
-        if hasattr(reply, "_iterator"):
-            MeasuredPieces.follow(reply, call, hides_usage=hides_usage)
-            return reply
-        call.record(reply.parse() if hasattr(reply, "http_response") else reply)
-    except Exception:
-        _LOGGER.debug("a reply could not be recorded", exc_info=True)
-    call.__exit__(None, None, None)
-    return reply
+        return take(call, reply)
+    except Exception as error:  # noqa: BLE001 - a reply is anything
+        call.failed(f"measuring a reply of type {type(reply).__qualname__}", error)
+        end_call(call)
+        return reply

@@ -1,19 +1,21 @@
 """Measures calls of OpenAI's client: `client = instrument(OpenAI())`."""
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from coalmine.integrations.calls import measured
+from coalmine.integrations.http_clients import instrument_posts
 
 ClientT = TypeVar("ClientT")
+_PATHS: Final = frozenset(("/chat/completions", "/completions", "/responses", "/embeddings"))
 
 
 def instrument(client: ClientT, *, provider: str = "openai", ask_for_usage: bool = True) -> ClientT:
-    """Measures `create` of chat completions, responses and embeddings, where `using` says what for.
+    """Measures chat completions, responses and embeddings, where `using` says what for.
 
-    Streams and `with_raw_response` too, but not raw streams, `parse`, nor clients made by `with_options`.
+    `create`, `parse`, streams, helper streams, `with_raw_response` and `with_streaming_response`, also of
+    copies by `with_options`. Not realtime sessions and batches, nor resources taken before.
 
     Args:
-        client: An `OpenAI` or `AsyncOpenAI`.
+        client: An `OpenAI` or `AsyncOpenAI`, or a subclass such as `AzureOpenAI`.
         provider: Who answers, where the client asks a gateway.
         ask_for_usage: Ask for the usage of streamed chat completions; for gateways that refuse
             `stream_options` set it to False.
@@ -21,8 +23,4 @@ def instrument(client: ClientT, *, provider: str = "openai", ask_for_usage: bool
     Returns:
         The same client.
     """
-    resources = client.chat.completions, client.responses, client.embeddings  # type: ignore[attr-defined]
-    for resource in resources:
-        asks = ask_for_usage and resource is resources[0]
-        resource.create = measured(resource.create, provider, asks_usage=asks)
-    return client
+    return instrument_posts(client, provider, _PATHS, asks_usage=ask_for_usage)

@@ -1,85 +1,89 @@
-"""Follows a stream of a provider's client until it ends, breaks or is closed."""
+"""Follows a stream of a library's objects until it ends, breaks or is closed."""
 
-from collections.abc import Callable
 from typing import Any, Self
 
-from coalmine.call import Call
+from coalmine.integrations.calls import end_call
+from coalmine.replies import is_first_token
 
 
-class MeasuredPieces:
-    """The pieces of a stream, each recorded as it passes; the call ends once, however the stream does.
+class MeasuredStream:
+    """Stands for a stream, synchronous or not, and records each piece as it passes.
 
-    A stream closed early, or dropped, is a call that was cancelled: no error of the service.
+    The call ends once, however the stream does: closed early, or dropped, it was cancelled, which is no error
+    of the service. It has the stream's attributes, and passes for one of the stream's class.
+
+    Args:
+        stream: What the library returned.
+        call: The `Call` whose reply that is.
     """
 
-    def __init__(self, pieces: Any, call: Call, *, hides_usage: bool) -> None:  # noqa: ANN401
-        self._pieces = pieces
-        self._call: Call | None = call
-        self._hides_usage = hides_usage
+    def __init__(self, stream: Any, call: Any) -> None:  # noqa: ANN401
+        self._stream = stream
+        self._pieces: Any = None
+        self._call: Any = call
 
-    @classmethod
-    def follow(cls, stream: Any, call: Call, *, hides_usage: bool) -> None:  # noqa: ANN401
-        """Puts itself between a stream and its pieces."""
-        pieces = cls(stream._iterator, call, hides_usage=hides_usage)
-        stream._iterator = pieces
-        stream.close = pieces.closing(stream.close, is_async=hasattr(stream, "__anext__"))
+    @property
+    def __class__(self) -> Any:  # noqa: ANN401
+        """The stream's, since some code looks at it."""
+        return type(self._stream)
 
-    def closing(self, close: Callable[[], Any], *, is_async: bool) -> Callable[[], Any]:
-        """Wraps the stream's `close`."""
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._stream, name)
 
-        async def asynchronous() -> None:
-            self.end(GeneratorExit())
-            await close()
+    def close(self) -> Any:  # noqa: ANN401 - an asynchronous stream returns what is to be awaited
+        """Ends the call and closes the stream."""
+        self._end(GeneratorExit())
+        return self._stream.close()
 
-        def synchronous() -> None:
-            self.end(GeneratorExit())
-            close()
-
-        return asynchronous if is_async else synchronous
-
-    def end(self, error: BaseException | None = None) -> None:
-        """Ends the call, the first time."""
-        call, self._call = self._call, None
-        if call is not None:
-            call.__exit__(None if error is None else type(error), error, None)
+    def aclose(self) -> Any:  # noqa: ANN401
+        """The same, under the name that asynchronous generators have for it."""
+        self._end(GeneratorExit())
+        return self._stream.aclose()
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Any:  # noqa: ANN401
-        while True:
-            try:
-                piece = next(self._pieces)
-            except StopIteration:
-                self.end()
-                raise
-            except BaseException as error:
-                self.end(error)
-                raise
-            if self._passes(piece):
-                return piece
+        try:
+            if self._pieces is None:
+                self._pieces = iter(self._stream)
+            piece = next(self._pieces)
+        except StopIteration:
+            self._end()
+            raise
+        except BaseException as error:
+            self._end(error)
+            raise
+        return self._passed(piece)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:  # noqa: ANN401
-        while True:
-            try:
-                piece = await anext(self._pieces)
-            except StopAsyncIteration:
-                self.end()
-                raise
-            except BaseException as error:
-                self.end(error)
-                raise
-            if self._passes(piece):
-                return piece
+        try:
+            if self._pieces is None:
+                self._pieces = aiter(self._stream)
+            piece = await anext(self._pieces)
+        except StopAsyncIteration:
+            self._end()
+            raise
+        except BaseException as error:
+            self._end(error)
+            raise
+        return self._passed(piece)
 
     def __del__(self) -> None:
-        self.end(GeneratorExit())
+        self._end(GeneratorExit())
 
-    def _passes(self, piece: Any) -> bool:  # noqa: ANN401
+    def _passed(self, piece: Any) -> Any:  # noqa: ANN401
         if self._call is not None:
             self._call.record(piece)
-        # Services that did not ask for it may look at `choices[0]` of every chunk.
-        return not (self._hides_usage and not piece.choices and piece.usage is not None)
+            # `record` cannot tell a piece of Gemini's from a whole reply.
+            if self._call.first_token_ns is None and is_first_token(piece):
+                self._call.first_token()
+        return piece
+
+    def _end(self, error: BaseException | None = None) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            end_call(call, error)

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from coalmine.replies.facts import ReplyFacts, count_of, first_of, get, text_of
+from coalmine.replies.openai_responses import finish_of_status
 from coalmine_schemas.providers import provider_id
 
 _WITH_USAGE: Final = (
@@ -46,13 +47,16 @@ class OtherReply(NamedTuple):
 def read_other(reply: object) -> ReplyFacts | None:
     """Notes what may have counts in a reply of a shape that is not known; None if nothing may."""
     parts = {name: part for name in _WITH_USAGE if (part := get(reply, name))}
-    if callable(usage := parts.get("usage")) and type(reply).__module__.startswith("pydantic_ai."):
-        parts["usage"] = usage()
+    last = reply
+    if type(reply).__module__.startswith("pydantic_ai."):
+        if callable(usage := parts.get("usage")):
+            parts["usage"] = usage()
+        last = get(reply, "response") or reply  # a run's result has the last answer there
     if not parts:
         return None
     usages = (OtherReply(parts, f"{type(reply).__module__}.{type(reply).__qualname__}"),)
     # Of LangChain's chunks one may have the input's counts and a later one the output's.
-    return _facts(reply, usages, is_piece=type(reply).__name__.endswith("Chunk"))
+    return _facts(last, usages, is_piece=type(reply).__name__.endswith("Chunk"))
 
 
 def read_text_piece(reply: object) -> ReplyFacts | None:
@@ -71,6 +75,15 @@ def read_text_piece(reply: object) -> ReplyFacts | None:
     return _facts(reply, (), is_piece=True) if is_piece else None
 
 
+def is_first_other_token(piece: object) -> bool:
+    """Returns True if a piece by Gemini, Bedrock or LangChain carries something the model wrote."""
+    if isinstance(piece, Mapping) and "contentBlockDelta" in piece:
+        return True
+    if type(piece).__name__.endswith("Chunk"):
+        return bool(get(piece, "content") or get(piece, "tool_call_chunks"))
+    return bool(get(get(first_of(get(piece, "candidates")), "content"), "parts"))
+
+
 def _facts(reply: object, usages: tuple[OtherReply, ...], *, is_piece: bool) -> ReplyFacts:
     candidate = first_of(get(reply, "candidates"))
     return ReplyFacts(
@@ -79,6 +92,7 @@ def _facts(reply: object, usages: tuple[OtherReply, ...], *, is_piece: bool) -> 
             get(reply, "modelVersion"),
             get(reply, "model_version"),
             get(get(reply, "response_metadata"), "model_name"),
+            get(reply, "model_name"),
         ),
         finish_reason=_first_text(
             get(reply, "stopReason"),
@@ -87,6 +101,7 @@ def _facts(reply: object, usages: tuple[OtherReply, ...], *, is_piece: bool) -> 
             get(candidate, "finish_reason"),
             get(get(reply, "response_metadata"), "finish_reason"),
             get(get(reply, "response_metadata"), "stop_reason"),
+            _of_response(get(reply, "response_metadata"), get(reply, "tool_calls")),
             get(reply, "done_reason"),
             get(get(reply, "messageStop"), "stopReason"),
         ),
@@ -164,6 +179,14 @@ def _camel(value: Any) -> Any:  # noqa: ANN401 - JSON
         name[:1] + name.title().replace("_", "")[1:] if "_" in name else name: _camel(item)
         for name, item in value.items()
     }
+
+
+def _of_response(metadata: object, tool_calls: object) -> str | None:
+    """The finish reason of OpenAI's Responses API, whose status LangChain keeps beside its message."""
+    if get(metadata, "object") != "response":
+        return None
+    reason = finish_of_status(metadata)
+    return "tool_calls" if reason == "stop" and tool_calls else reason
 
 
 def _first_text(*values: object) -> str | None:

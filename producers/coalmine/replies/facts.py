@@ -24,6 +24,8 @@ class ReplyFacts(NamedTuple):
     totals, and some providers say the input's at the beginning and the output's at the end."""
     stated_cost: object = None
     """US dollars, where a gateway says them outside the usage."""
+    error_type: str | None = None
+    """The provider's word for what failed, where it says so in a reply or a stream that had begun."""
     is_piece: bool = False
     """Whether this is a piece of a stream: its text is appended, its counts are running totals."""
 
@@ -62,6 +64,13 @@ def count_of(value: object) -> int | None:
 def items_of(value: object) -> list[Any]:
     """The value if it is a list or tuple, else an empty list."""
     return list(value) if isinstance(value, list | tuple) else []
+
+
+def error_of(reply: object) -> str | None:
+    """What a reply's `error` is called, by its code or type; None where it has none."""
+    error = get(reply, "error")
+    found = (get(error, "type"), get(error, "code"), error)
+    return next((text for each in found if (text := text_of(each))), "error" if error else None)
 
 
 def first_of(value: object) -> Any:  # noqa: ANN401

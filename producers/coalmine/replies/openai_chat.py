@@ -1,6 +1,6 @@
 """Chat completions as OpenAI's API and the many that speak it return them."""
 
-from coalmine.replies.facts import ReplyFacts, first_of, get, items_of, text_of, usages_of
+from coalmine.replies.facts import ReplyFacts, error_of, first_of, get, items_of, text_of, usages_of
 
 
 def read_chat_completion(reply: object, *, want_text: bool) -> ReplyFacts:
@@ -29,12 +29,15 @@ def read_chat_chunk(chunk: object, *, want_text: bool) -> ReplyFacts:
     choice = first_of(get(chunk, "choices"))
     delta = get(choice, "delta")
     refused = text_of(get(delta, "refusal")) is not None
+    finish_reason = text_of(get(choice, "finish_reason"))
     return ReplyFacts(
         response_model=text_of(get(chunk, "model")),
-        finish_reason="refusal" if refused else text_of(get(choice, "finish_reason")),
+        finish_reason="refusal" if refused else finish_reason,
         text=text_of(get(delta, "content")) if want_text else None,
         service_tier=text_of(get(chunk, "service_tier")),
         usages=usages_of(chunk) or usages_of(get(chunk, "x_groq")),
+        # OpenRouter's word where the provider behind it broke off.
+        error_type=error_of(choice) or error_of(chunk) or "error" if finish_reason == "error" else None,
         is_piece=True,
     )
 

@@ -1,6 +1,6 @@
 """Replies of OpenAI's Responses API, whole and streamed."""
 
-from coalmine.replies.facts import ReplyFacts, get, items_of, text_of, usages_of
+from coalmine.replies.facts import ReplyFacts, error_of, get, items_of, text_of, usages_of
 
 _FINISH_BY_INCOMPLETE = {"max_output_tokens": "length"}
 # The Responses API has a status where chat completions have a finish reason; the same words for the
@@ -24,6 +24,7 @@ def read_response(reply: object, *, want_text: bool) -> ReplyFacts:
         text=_text(parts) if want_text else None,
         service_tier=text_of(get(reply, "service_tier")),
         usages=_usages(reply, output),
+        error_type=error_of(reply) or "failed" if get(reply, "status") == "failed" else None,
     )
 
 
@@ -46,10 +47,16 @@ def is_first_response_token(event: object) -> bool:
 def _finish_reason(reply: object, output: list[object], parts: list[object]) -> str | None:
     if any(get(part, "type") == "refusal" for part in parts):
         return "refusal"
+    reason = finish_of_status(reply)
+    called = reason == "stop" and any(str(get(item, "type")).endswith("_call") for item in output[-1:])
+    return "tool_calls" if called else reason
+
+
+def finish_of_status(reply: object) -> str | None:
+    """The finish reason that a response's status stands for, whether or not it calls tools."""
     status = text_of(get(reply, "status"))
     if status == "completed":
-        called = any(str(get(item, "type")).endswith("_call") for item in output[-1:])
-        return "tool_calls" if called else "stop"
+        return "stop"
     if status == "incomplete":
         reason = text_of(get(get(reply, "incomplete_details"), "reason"))
         return _FINISH_BY_INCOMPLETE.get(reason or "", reason or status)

@@ -3,8 +3,8 @@
 from typing import Final, Protocol
 
 from coalmine.replies.anthropic import is_first_message_token, read_message, read_message_event
-from coalmine.replies.extraction import read_other, read_text_piece
-from coalmine.replies.facts import ReplyFacts, count_of, get
+from coalmine.replies.extraction import is_first_other_token, read_other, read_text_piece
+from coalmine.replies.facts import ReplyFacts, count_of, error_of, get, text_of
 from coalmine.replies.openai_chat import is_first_chat_token, read_chat_chunk, read_chat_completion
 from coalmine.replies.openai_responses import is_first_response_token, read_response, read_response_event
 
@@ -76,15 +76,27 @@ def _read(reply: object, *, want_text: bool) -> ReplyFacts | None:
     if isinstance(kind, str):
         if kind in _BY_TYPE:
             return _BY_TYPE[kind](reply, want_text=want_text)
+        if kind == "error":
+            return _read_error(reply)
         if kind.startswith("response."):
             return read_response_event(reply, want_text=want_text)
     return _read_by_fields(reply, want_text=want_text)
 
 
+def _read_error(event: object) -> ReplyFacts:
+    """Reads what ends a stream that broke off; OpenAI's event has its code in itself."""
+    return ReplyFacts(error_type=error_of(event) or text_of(get(event, "code")) or "error", is_piece=True)
+
+
 def is_first_token(piece: object) -> bool:
     """Returns True if a piece of a stream carries something the model wrote."""
     sent = get(piece, "chunk") or piece  # a helper's event has what the provider sent
-    return is_first_chat_token(sent) or is_first_message_token(sent) or is_first_response_token(sent)
+    return (
+        is_first_chat_token(sent)
+        or is_first_message_token(sent)
+        or is_first_response_token(sent)
+        or is_first_other_token(sent)
+    )
 
 
 def _read_by_fields(reply: object, *, want_text: bool) -> ReplyFacts | None:
@@ -102,7 +114,8 @@ def _read_by_fields(reply: object, *, want_text: bool) -> ReplyFacts | None:
     # What is left of the known shapes has no name of its own: a list of embeddings.
     if count_of(get(usage, "prompt_tokens")) is not None:
         return read_chat_completion(reply, want_text=want_text)
-    return read_other(reply)
+    is_error = usage is None and isinstance(reply, dict) and error_of(reply) is not None
+    return _read_error(reply) if is_error else read_other(reply)
 
 
 def merge(known: ReplyFacts, new: ReplyFacts) -> ReplyFacts:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,8 +41,21 @@ class Reply:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     after_s: float = 0.0
-    pieces: tuple[str, ...] = ()
-    """In place of the body: server-sent events."""
+    pieces: tuple[str | bytes, ...] = ()
+    """In place of the body: server-sent events, or bytes that are sent as they are."""
+    pause_s: float = 0.0
+    """Before each piece."""
+    held_after: int | None = None
+    """After so many pieces nothing comes for half a minute, unless the client goes."""
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The pieces as they are sent."""
+        for number, piece in enumerate(self.pieces):
+            if number == self.held_after:
+                await asyncio.sleep(30)
+            if self.pause_s:
+                await asyncio.sleep(self.pause_s)
+            yield piece if isinstance(piece, bytes) else f"data: {piece}\n\n".encode()
 
 
 def chat(text: str | None, *, model: str = "gpt-4o-mini-2024-07-18", **message: Any) -> dict[str, Any]:
@@ -92,12 +105,8 @@ class LlmServer:
         self.answered += 1
         headers = dict(reply.headers)
         if reply.pieces:
-            return StreamingResponse(
-                (f"data: {piece}\n\n" for piece in reply.pieces),
-                reply.status,
-                headers,
-                media_type="text/event-stream",
-            )
+            kind = headers.pop("content-type", "text/event-stream")
+            return StreamingResponse(reply.chunks(), reply.status, headers, media_type=kind)
         content = json.dumps(reply.body) if isinstance(reply.body, Mapping) else reply.body
         return Response(content, reply.status, headers, media_type="application/json")
 

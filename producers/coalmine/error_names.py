@@ -1,0 +1,35 @@
+"""What an exception is called in events, so that 400, 429 and 500 are told apart whoever raised it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+_ANY_STATUS: Final = frozenset(
+    {
+        *("APIError", "APIStatusError", "ApiError", "BotocoreHTTPError", "ClientError", "ServerError"),
+        *("HTTPError", "HTTPStatusError", "ModelAPIError", "ModelHTTPError", "UnexpectedStatusError"),
+    }
+)
+"""Classes that stand for several statuses of HTTP: google-genai's, botocore's, httpx's, requests'."""
+
+
+def error_name(error: BaseException) -> str:
+    """The class's name; with the status behind it where the class alone does not tell, as `ClientError 429`.
+
+    Of a botocore error it is the code that the service gave, e.g. `ThrottlingException`.
+    """
+    name = type(error).__qualname__
+    if name not in _ANY_STATUS:
+        return name
+    response: Any = getattr(error, "response", None)
+    if isinstance(response, Mapping):
+        code = (response.get("Error") or {}).get("Code")
+        return str(code) if code else name
+    found = (getattr(error, "status_code", None), getattr(error, "code", None))
+    status = next(
+        (each for each in (*found, getattr(response, "status_code", None)) if _is_status(each)), None
+    )
+    return name if status is None else f"{name} {status}"
+
+
+def _is_status(value: object) -> bool:
+    return isinstance(value, int) and 300 <= value < 600

@@ -1,0 +1,65 @@
+"""Measures the models that LangChain calls: `instrument()`, once."""
+
+from contextvars import ContextVar
+from typing import Any, Final
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler  # type: ignore[import-not-found, unused-ignore]
+from langchain_core.tracers.context import (  # type: ignore[import-not-found, unused-ignore]
+    register_configure_hook,
+)
+
+from coalmine.call import Call
+from coalmine.integrations.calls import begin_call, end_call
+
+
+class CoalmineCallback(BaseCallbackHandler):  # type: ignore[misc, unused-ignore]
+    """Makes an event of each call to a chat model, or other model, within a block of `using`.
+
+    `instrument` adds one to every run; `config={"callbacks": [CoalmineCallback()]}` adds one to a single run.
+    Not embeddings, which have no callbacks. Where the provider's client is instrumented, too, its calls are
+    counted twice.
+    """
+
+    run_inline = True
+    """Not in another thread, whose clock would be late and which does not know of `using`."""
+
+    def __init__(self) -> None:
+        self._calls: dict[UUID, Call] = {}
+
+    def on_llm_start(self, serialized: Any, prompts: Any, *, run_id: UUID, **about: Any) -> None:  # noqa: ANN401, D102
+        parameters, metadata = about.get("invocation_params") or {}, about.get("metadata") or {}
+        model = metadata.get("ls_model_name") or parameters.get("model") or parameters.get("model_name")
+        call = begin_call(model=model, provider=metadata.get("ls_provider"))
+        if call is not None:
+            self._calls[run_id] = call
+
+    def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: UUID, **about: Any) -> None:  # noqa: ANN401, D102
+        self.on_llm_start(serialized, messages, run_id=run_id, **about)
+
+    def on_llm_new_token(self, token: Any, *, run_id: UUID, chunk: Any = None, **_: Any) -> None:  # noqa: ANN401, D102
+        call = self._calls.get(run_id)
+        if call is not None and (token or getattr(getattr(chunk, "message", None), "tool_call_chunks", None)):
+            call.first_token()
+
+    def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:  # noqa: ANN401, D102
+        call = self._calls.pop(run_id, None)
+        if call is None:
+            return
+        for generation in response.generations[0][:1]:
+            call.record(getattr(generation, "message", None) or response)
+        end_call(call)
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:  # noqa: ANN401, D102
+        call = self._calls.pop(run_id, None)
+        if call is not None:
+            end_call(call, error)
+
+
+_ALWAYS: Final = CoalmineCallback()
+_CALLBACK: Final = ContextVar("coalmine_langchain", default=_ALWAYS)
+
+
+def instrument() -> None:
+    """Measures every model that LangChain calls from now on, where `using` says what for."""
+    register_configure_hook(_CALLBACK, inheritable=True)
