@@ -51,7 +51,7 @@ def a_breakdown(by: str = "version", segment: str | None = None) -> Breakdown:
     )
     words = "the best is one of 1.4.0, 1.3.0: they cannot be told apart from the first"
     quality = BreakdownMetric("quality", "", "higher", "must_prove", ("1.4.0", "1.3.0"), words, values)
-    return Breakdown(PROMPT, by, segment, 0.05, 0.25, 2, groups, (quality,), ("tier",))  # type: ignore[arg-type]
+    return Breakdown(PROMPT, by, None, segment, 0.05, 0.25, 2, groups, (quality,), ("tier",))  # type: ignore[arg-type]
 
 
 def a_record(version: str, commit: str | None) -> VersionRecord:

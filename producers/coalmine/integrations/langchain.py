@@ -57,7 +57,7 @@ class CoalmineCallback(BaseCallbackHandler):  # type: ignore[misc, unused-ignore
 
 
 _ALWAYS: Final = CoalmineCallback()
-_CALLBACK: Final = ContextVar("coalmine_langchain", default=_ALWAYS)
+_CALLBACK: Final[ContextVar[Any]] = ContextVar("coalmine_langchain", default=_ALWAYS)
 
 
 def instrument() -> None:

@@ -22,7 +22,7 @@ class MeasuredStream:
         self._pieces: Any = None
         self._call: Any = call
 
-    @property
+    @property  # type: ignore[misc] # `isinstance` asks a proxy by it
     def __class__(self) -> Any:  # noqa: ANN401
         """The stream's, since some code looks at it."""
         return type(self._stream)

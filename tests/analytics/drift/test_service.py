@@ -151,6 +151,7 @@ def test_what_is_the_same_is_judged_once_an_hour(store: Store) -> None:
     now += timedelta(hours=1)
     (later,) = watching.current(KEY)
     assert later.metrics is not first.metrics
+    assert first.watched_until is not None
     assert later.watched_until == first.watched_until + timedelta(hours=1)
 
 

@@ -21,7 +21,7 @@ _FINISH: Final[dict[str, dict[str, str]]] = {
     "gemini": {"ok": "STOP", "length": "MAX_TOKENS", "refusal": "SAFETY"},
     "converse": {"ok": "end_turn", "length": "max_tokens", "refusal": "content_filtered"},
 }
-_USAGE: Final = {
+_USAGE: Final[dict[str, dict[str, Any]]] = {
     "chat": {
         "prompt_tokens": INPUT_TOKENS,
         "completion_tokens": OUTPUT_TOKENS,
@@ -156,8 +156,8 @@ def _response_stream(situation: str) -> tuple[str, ...]:
     place = {"item_id": "msg_1", "output_index": 0}
     item = {"type": "message", "id": "msg_1", "status": "in_progress", "role": "assistant", "content": []}
     part = {"type": "output_text", "text": "", "annotations": []}
-    delta = {"type": "response.output_text.delta", **place, "content_index": 0, "logprobs": []}
-    whole = _response(situation)
+    delta: dict[str, Any] = {"type": "response.output_text.delta", **place, "content_index": 0, "logprobs": []}
+    whole: dict[str, Any] = _response(situation)
     events = (
         {"type": "response.created", "response": empty},
         {"type": "response.output_item.added", "output_index": 0, "item": item},
@@ -180,7 +180,7 @@ def _message(situation: str) -> dict[str, Any]:
     }
 
 
-_MESSAGE: Final = {
+_MESSAGE: Final[dict[str, Any]] = {
     "id": "msg_1",
     "type": "message",
     "role": "assistant",
@@ -210,7 +210,7 @@ def _gemini(situation: str, text: str = TEXT) -> dict[str, Any]:
     return {**_GEMINI, "candidates": [candidate], "usageMetadata": _USAGE["gemini"]}
 
 
-_GEMINI: Final = {"responseId": "r1", "modelVersion": "gemini-2.0-flash-001"}
+_GEMINI: Final[dict[str, Any]] = {"responseId": "r1", "modelVersion": "gemini-2.0-flash-001"}
 
 
 def _gemini_stream(situation: str) -> tuple[str, ...]:
