@@ -156,9 +156,9 @@ def _response_stream(situation: str) -> tuple[str, ...]:
     place = {"item_id": "msg_1", "output_index": 0}
     item = {"type": "message", "id": "msg_1", "status": "in_progress", "role": "assistant", "content": []}
     part = {"type": "output_text", "text": "", "annotations": []}
-    delta: dict[str, Any] = {"type": "response.output_text.delta", **place, "content_index": 0, "logprobs": []}
-    whole: dict[str, Any] = _response(situation)
-    events = (
+    delta = {"type": "response.output_text.delta", **place, "content_index": 0, "logprobs": []}
+    whole = _response(situation)
+    events: tuple[dict[str, Any], ...] = (
         {"type": "response.created", "response": empty},
         {"type": "response.output_item.added", "output_index": 0, "item": item},
         {"type": "response.content_part.added", **place, "content_index": 0, "part": part},
