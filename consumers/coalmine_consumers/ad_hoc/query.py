@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from coalmine_consumers.ad_hoc.check import tables_of
+from coalmine_consumers.ad_hoc.check import HIDDEN, tables_of
 from coalmine_consumers.ad_hoc.tables import public_columns
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
 from coalmine_consumers.sql import fetch_table, lent, quote_identifier, quote_literal
@@ -98,7 +98,7 @@ def _lend_all(
         try:
             for table in sorted(tables):
                 event = next((each for each in INGESTED_EVENTS if each == table), None)
-                columns = _copy(cursor, connection, table if event is None else f"{event}_hot")
+                columns = _copy(cursor, connection, table if event is None else event + HIDDEN)
                 if event is not None:
                     paths = live_paths(cursor, store.directory, event)
                     _view(connection, event, paths, "*" if private else public_columns(columns, salt))
@@ -123,7 +123,7 @@ def _copy(cursor: duckdb.DuckDBPyConnection, into: duckdb.DuckDBPyConnection, ta
 
 
 def _view(connection: duckdb.DuckDBPyConnection, event: IngestedEvent, files: list[str], shown: str) -> None:
-    every = f"SELECT * FROM {event}_hot"  # noqa: S608 - a closed set of names
+    every = f"SELECT * FROM {event}{HIDDEN}"  # noqa: S608 - a closed set of names
     if files:
         stored = segment_scan(connection, event, files)
         every += f" UNION ALL BY NAME SELECT * FROM {stored}"  # noqa: S608 - quoted by segment_scan

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coalmine_registry.roles import Actor
+from coalmine_schemas.feedback_link import LINK_PATH
 
 SHARED_PATHS: Final = frozenset(
     f"/v1/{name}"
@@ -20,8 +21,8 @@ SHARED_PATHS: Final = frozenset(
     )
 )
 """Questions about measures: their answers depend on the query, the caller's role, the store and the time."""
-INTAKE_PATH: Final = "/v1/events"
-"""What services send all the time; everything else that is sent is somebody's action."""
+INTAKE_PATHS: Final = frozenset({"/v1/events", "/v1/traces", LINK_PATH})
+"""What services and their users send all the time; everything else that is sent is somebody's action."""
 KEPT_S: Final = 2.0
 """While the store is as it was, an answer is given again for so long: some depend on the time, too."""
 OLDEST_S: Final = 10.0
@@ -107,7 +108,7 @@ class SharedAnswersMiddleware:
         """Handles one connection as ASGI says."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif scope["method"] not in {"GET", "HEAD", "OPTIONS"} and scope["path"] != INTAKE_PATH:
+        elif scope["method"] not in {"GET", "HEAD", "OPTIONS"} and scope["path"] not in INTAKE_PATHS:
             await self._act(scope, receive, send)
         elif scope["method"] == "GET" and scope["path"] in SHARED_PATHS and self._state() is not None:
             await self._share(scope, receive, send)

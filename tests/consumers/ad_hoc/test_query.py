@@ -113,6 +113,11 @@ def test_nothing_but_the_tables_can_be_read_or_changed(store: Store, tmp_path: P
         (f"FROM read_parquet('{stored}')", "read_parquet"),
         (f"SELECT (SELECT max(input_text) FROM '{stored}')", "no table"),
         (f'SELECT * FROM (WITH "{stored}" AS (SELECT 1) SELECT 1), "{stored}"', "of a WITH"),
+        (
+            "SELECT input_text FROM requests_hot, (WITH requests_hot AS (SELECT 1 AS one) SELECT one FROM "
+            "requests_hot), (SELECT count(*) FROM requests)",
+            "of a WITH",
+        ),
         (f"FROM read_csv('{other}')", "read_csv"),
         (f"DESCRIBE '{stored}'", "no table|DESCRIBE"),
         ("FROM read_text('/etc/passwd')", "read_text"),

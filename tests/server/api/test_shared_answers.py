@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from coalmine_registry.roles import Actor, Role
 from coalmine_server.api.app import openapi_document
 from coalmine_server.api.shared_answers import (
-    INTAKE_PATH,
+    INTAKE_PATHS,
     KEPT_S,
     MOST_BYTES,
     OLDEST_S,
@@ -54,7 +54,7 @@ class World:
 
     def web(self) -> httpx2.AsyncClient:
         asked = [Route(path, self.answer) for path in (*SHARED_PATHS, "/v1/ingest")]
-        sent = [Route(path, self.act, methods=["POST"]) for path in (INTAKE_PATH, "/v1/freezes")]
+        sent = [Route(path, self.act, methods=["POST"]) for path in (INTAKE_PATHS, "/v1/freezes")]
         shared = SharedAnswersMiddleware(
             Starlette(routes=[*asked, *sent]), lambda: self.changes, lambda: self.now_s
         )
@@ -168,7 +168,8 @@ def test_an_answer_sought_before_an_action_is_for_nobody_who_asks_after_it() -> 
 def test_what_services_send_is_nobodys_action() -> None:
     async def story(_: World, web: httpx2.AsyncClient) -> None:
         assert await number(web) == 1
-        await web.post(INTAKE_PATH)
+        for path in INTAKE_PATHS:
+            await web.post(path)
         assert await number(web) == 1
 
     in_world(story)
@@ -258,7 +259,7 @@ def test_what_is_kept_is_bounded() -> None:
 def test_shared_questions_exist_and_change_nothing() -> None:
     paths = openapi_document()["paths"]
     assert {path for path in SHARED_PATHS if [*paths[path]] != ["get"]} == set()
-    assert "post" in paths[INTAKE_PATH]
+    assert all("post" in paths[path] for path in INTAKE_PATHS)
 
 
 def test_a_server_gives_one_answer_again(busy_server: ServerProcess) -> None:
