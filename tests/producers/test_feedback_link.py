@@ -11,6 +11,7 @@ from coalmine_schemas.feedback_link import is_signed
 from coalmine_schemas.identifiers import uuid7
 
 KEY = "0123456789abcdef0123456789abcdef"
+A_CALL = "01a00000-0000-7000-8000-000000000000"
 
 
 def test_a_link_is_made_without_any_server(tmp_path: Path) -> None:
@@ -35,12 +36,12 @@ def test_a_link_is_made_without_any_server(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "request_id", "days"),
     [
-        ({}, uuid7(), 1.0),
-        ({"feedback_link_key": KEY}, uuid7(), 1.0),
+        ({}, A_CALL, 1.0),
+        ({"feedback_link_key": KEY}, A_CALL, 1.0),
         ({"feedback_link_key": KEY, "server_url": "http://a:1"}, "17", 1.0),
         ({"feedback_link_key": KEY, "server_url": "http://a:1"}, None, 1.0),
-        ({"feedback_link_key": KEY, "server_url": "http://a:1"}, uuid7(), "soon"),
-        ({"feedback_link_key": KEY, "server_url": "http://a:1"}, uuid7(), 1e9),
+        ({"feedback_link_key": KEY, "server_url": "http://a:1"}, A_CALL, "soon"),
+        ({"feedback_link_key": KEY, "server_url": "http://a:1"}, A_CALL, 1e9),
     ],
 )
 def test_what_makes_no_link_is_none_and_never_raises(
