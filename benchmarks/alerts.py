@@ -32,7 +32,6 @@ a run that was interrupted goes on from there.
 import argparse
 import json
 import multiprocessing
-import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -49,6 +48,7 @@ from pydantic import TypeAdapter
 
 from benchmarks.alerts_runs import BEGAN, Incident, Kind, Told, calm, history, regress
 from benchmarks.alerts_service import Change
+from benchmarks.detection import speak_aside
 from coalmine_alerts.rules.drift import FAMILIES
 from coalmine_alerts.rules.versions import VersionRegression
 from coalmine_server.cli.output import progress_bar
@@ -243,7 +243,7 @@ def run(
     context = multiprocessing.get_context("spawn")
     with (
         TemporaryDirectory(prefix="coalmine-alerts-") as text,
-        context.Pool(PROCESSES, _speak_aside) as pool,
+        context.Pool(PROCESSES, speak_aside) as pool,
     ):
         folder = Path(text)
         sizes = [min(TOGETHER, runs - first) for first in range(0, runs, TOGETHER)]
@@ -290,11 +290,6 @@ def run(
                 _say(f"{place} of {len(tasks)} worlds: {name}")
                 advance(place, len(tasks))
     return results
-
-
-def _speak_aside() -> None:
-    """Let nothing of this process come between the table and its last line, such as a bar of DuckDB's."""
-    os.dup2(2, 1)
 
 
 def false_alarms(told: Sequence[Told], days: int, prompts: int) -> list[Calm]:

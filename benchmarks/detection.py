@@ -79,7 +79,7 @@ def run(runs: int, show: bool) -> Summary:
     context = multiprocessing.get_context("spawn")
     with (
         progress_bar("experiments", quiet=not show, unit="runs") as advance,
-        context.Pool(PROCESSES, _speak_aside) as pool,
+        context.Pool(PROCESSES, speak_aside) as pool,
     ):
         for found in pool.imap_unordered(watch, todo):
             for each in found:
@@ -88,7 +88,7 @@ def run(runs: int, show: bool) -> Summary:
     return summarise(worse, equal)
 
 
-def _speak_aside() -> None:
+def speak_aside() -> None:
     """Let nothing of this process come between the table and its last line.
 
     DuckDB takes a process that another one spawned for an interactive one, and draws a bar on standard output

@@ -26,6 +26,7 @@ from typing import Any, Final
 import numpy as np
 from scipy.stats import beta
 
+from benchmarks.detection import speak_aside
 from benchmarks.rollout_effective import effective_s
 from benchmarks.rollout_runs import Ended, Kind, Task, watch
 from coalmine_analytics.calibration.end_to_end.service import Change, dearer
@@ -158,7 +159,7 @@ def main(arguments: list[str] | None = None) -> int:
     paces = [float(each) for each in options.paces.split(",")]
     wanted = list(tasks(options.runs, paces))
     found = []
-    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
+    with multiprocessing.get_context("spawn").Pool(options.processes, speak_aside) as pool:
         for number, each in enumerate(pool.imap_unordered(done, wanted), 1):
             found.append(each)
             states = ", ".join(sorted({ended.state for ended in each[1]}))
@@ -166,11 +167,12 @@ def main(arguments: list[str] | None = None) -> int:
                 f"{number} of {len(wanted)}: {each[0].runs} x {each[0].kind.name}: {states}", file=sys.stderr
             )
     result = figures(found)
-    times = effective_s(CLIENTS, options.commands)
-    result["commanded_to_effective_s_p50"] = _quantile(times, 0.5)
-    result["commanded_to_effective_s_p99"] = _quantile(times, 0.99)
     for name, value in result.items():
-        print(f"{name:<34}{value}")
+        print(f"{name:<34}{value}", flush=True)  # at once: hours were spent on it
+    times = effective_s(CLIENTS, options.commands)
+    for name, q in (("commanded_to_effective_s_p50", 0.5), ("commanded_to_effective_s_p99", 0.99)):
+        result[name] = _quantile(times, q)
+        print(f"{name:<34}{result[name]}")
     if options.json:
         print(json.dumps({**result, "rows": [asdict(row) for _, ended in found for row in ended]}))
     return 0
