@@ -190,7 +190,7 @@ class HttpProvider:
                     raise
             succeeded = True
             facts = read_embedding(body) if request.embed else _facts(headers, body)
-            if facts is None:
+            if facts is None or facts.error_type is not None:
                 said = self._readable(body[:_LONGEST_MESSAGE].decode("utf-8", "replace"))
                 return Output(None, f"malformed: not an answer of this API: {said}")
             latency_ms = (monotonic() - began) * 1000
