@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
+from types import MethodType
 from typing import Any, Final, NamedTuple
 
 from coalmine.replies.facts import ReplyFacts, count_of, first_of, get, text_of
@@ -49,7 +50,7 @@ def read_other(reply: object) -> ReplyFacts | None:
     parts = {name: part for name in _WITH_USAGE if (part := get(reply, name))}
     last = reply
     if type(reply).__module__.startswith("pydantic_ai."):
-        if callable(usage := parts.get("usage")):
+        if isinstance(usage := parts.get("usage"), MethodType):  # since 2.0 it is a value
             parts["usage"] = usage()
         last = get(reply, "response") or reply  # a run's result has the last answer there
     if not parts:

@@ -1,6 +1,7 @@
 """What `call.record` reads from the objects that libraries return, without any integration."""
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def _bedrock(root: str) -> object:
 
 
 def _litellm(root: str) -> object:
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it asks the network for prices
     litellm = pytest.importorskip("litellm")
     return litellm.completion(f"openai/{OPENAI_MODEL}", MESSAGES, api_base=f"{root}/v1", api_key="x")
 
@@ -68,6 +70,7 @@ def on() -> Iterator[Bench]:
         yield running
 
 
+@pytest.mark.filterwarnings("ignore:Items? .* on TypedDict class:UserWarning")  # of LiteLLM's import
 @pytest.mark.parametrize(
     ("ask", "model"),
     [
