@@ -17,7 +17,7 @@ class ExportedTable:
     file: str
     """File in the folder of the export that has it."""
     rows: int
-    """Rows written."""
+    """Number of rows in that file."""
 
 
 @result

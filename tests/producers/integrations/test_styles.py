@@ -18,6 +18,7 @@ def on() -> Iterator[Bench]:
         yield running
 
 
+@pytest.mark.filterwarnings("ignore")  # of the libraries
 @pytest.mark.parametrize("style", STYLES, ids=[f"{each.library}: {each.name}" for each in STYLES])
 def test_a_call_leaves_one_right_event(style: Style, on: Bench, tmp_path: Path) -> None:
     """Answered, cut, refused, failed, broken off, closed early, retried."""

@@ -54,7 +54,7 @@ class World:
 
     def web(self) -> httpx2.AsyncClient:
         asked = [Route(path, self.answer) for path in (*SHARED_PATHS, "/v1/ingest")]
-        sent = [Route(path, self.act, methods=["POST"]) for path in (INTAKE_PATHS, "/v1/freezes")]
+        sent = [Route(path, self.act, methods=["POST"]) for path in (*INTAKE_PATHS, "/v1/freezes")]
         shared = SharedAnswersMiddleware(
             Starlette(routes=[*asked, *sent]), lambda: self.changes, lambda: self.now_s
         )
