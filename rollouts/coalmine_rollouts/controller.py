@@ -51,8 +51,8 @@ _LOOK_AGAIN: Final = timedelta(minutes=1)
 _GROWTH: Final = 0.02
 """And at once if the treatment has had this share more requests, at least `_FEW`."""
 _FEW: Final = 3
-_LOOKS: Final = 2
-"""Looks per tick that are only due by time: they take turns."""
+_LOOKS: Final = 1
+"""Looks per tick that are only due by time: they take turns. A tick comes every few seconds."""
 _KEPT_S: Final = 60.0
 """Of what was watched since the clock was stored."""
 _STILL_WATCHED: Final = timedelta(hours=24)
@@ -378,7 +378,7 @@ class Controller:
         return live.readout, None
 
     def _is_due(self, live: _Live, treated: int, now: datetime) -> bool:
-        """True if a look is worth its time: harm is seen at once, and the rest within a minute or two."""
+        """True if a look is worth its time: harm is seen at once, and the rest within minutes."""
         if live.read_at is None or now < live.read_at:
             return True
         arm = None if live.inputs is None else live.inputs.arm
