@@ -1,5 +1,6 @@
 """Fixtures every test may use: a real Kafka broker, schema registry and PostgreSQL."""
 
+import asyncio
 import gc
 import os
 import signal
@@ -174,3 +175,19 @@ def own_postgres() -> Iterator[PostgresServer]:
 def topic_prefix() -> str:
     """A topic prefix no other test uses, also in a broker that outlives this run; for group ids, too."""
     return f"test-{uuid.uuid4().hex[:12]}."
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool, bool]:
+    """Hides the event loop of a browser that the process keeps for others from tests that use none.
+
+    Playwright's synchronous API leaves its loop as the running one of the thread, where no other may run.
+    """
+    loop = asyncio._get_running_loop()
+    if loop is None or {"browser", "page", "playwright"} & set(getattr(item, "fixturenames", ())):
+        return (yield)
+    asyncio._set_running_loop(None)
+    try:
+        return (yield)
+    finally:
+        asyncio._set_running_loop(loop if loop.is_running() else None)
