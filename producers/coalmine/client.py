@@ -2,7 +2,6 @@
 
 import logging
 import os
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
@@ -423,35 +422,6 @@ class Coalmine(EventSender):
                 and logged.
         """
         self._sink.follow = follow
-
-    def feedback_link(self, request_id: str, *, days: float = 30.0) -> str | None:
-        """A link by which whoever has it may give one call a thumb, without a token: no network, no wait.
-
-        Args:
-            request_id: The call's `request_id`.
-            days: How long the link is good, at most 366.
-
-        Returns:
-            The link, for a mail or for the script of `docs/without-the-client.md`; None where it cannot be
-            made, e.g. without `feedback_link_key`, which is one warning.
-        """
-        from coalmine_schemas.feedback_link import feedback_link  # noqa: PLC0415 - few services make links
-
-        settings = self.settings
-        url = settings.feedback_link_url or settings.server_url
-        try:
-            if settings.feedback_link_key is None or url is None:
-                raise InvalidParameter(
-                    "a feedback link needs feedback_link_key, and feedback_link_url or server_url"
-                )
-            return feedback_link(
-                url, settings.feedback_link_key, settings.app, request_id, now_s=time.time(), days=days
-            )
-        except InvalidParameter as error:
-            self._mistakes.report("misuse", "feedback_link", "%s", error)
-        except Exception as error:  # noqa: BLE001 - e.g. days that are no number
-            self._sink.failed("feedback_link()", error)
-        return None
 
     def close(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> bool:
         """Writes everything and ends the background thread; called by itself when the process ends.

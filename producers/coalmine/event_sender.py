@@ -1,5 +1,6 @@
 """The half of a client that sends what is said of calls, and whole events, and knows what became of them."""
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
@@ -9,6 +10,7 @@ from coalmine.mistakes import Mistakes
 from coalmine.reactions import checked_feedback, feedback_event, score_event
 from coalmine.settings import ClientSettings
 from coalmine.stats import Stats
+from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import (
     PromptFeedback,
     PromptRequest,
@@ -77,6 +79,35 @@ class EventSender:
                 event_time=event_time,
             ),
         )
+
+    def feedback_link(self, request_id: str, *, days: float = 30.0) -> str | None:
+        """A link by which whoever has it may give one call a thumb, without a token: no network, no wait.
+
+        Args:
+            request_id: The call's `request_id`.
+            days: How long the link is good, at most 366.
+
+        Returns:
+            The link, for a mail or for the script of `docs/without-the-client.md`; None where it cannot be
+            made, e.g. without `feedback_link_key`, which is one warning.
+        """
+        from coalmine_schemas.feedback_link import feedback_link  # noqa: PLC0415 - few services make links
+
+        settings = self.settings
+        url = settings.feedback_link_url or settings.server_url
+        try:
+            if settings.feedback_link_key is None or url is None:
+                raise InvalidParameter(
+                    "a feedback link needs feedback_link_key, and feedback_link_url or server_url"
+                )
+            return feedback_link(
+                url, settings.feedback_link_key, settings.app, request_id, now_s=time.time(), days=days
+            )
+        except InvalidParameter as error:
+            self._mistakes.report("misuse", "feedback_link", "%s", error)
+        except Exception as error:  # noqa: BLE001 - e.g. days that are no number
+            self._sink.failed("feedback_link()", error)
+        return None
 
     def score(
         self,

@@ -17,8 +17,6 @@ from coalmine_schemas.errors import InvalidParameter, nearest
 LONGEST_STATEMENT: Final = 20_000
 """Characters of a statement."""
 
-HIDDEN: Final = "_hot"
-"""How tables end that the sandbox has beside those of `TABLES`: with columns that not everybody sees."""
 _FUNCTIONS: Final = frozenset({"unnest", "range", "generate_series", "json_each", "json_tree", "repeat"})
 """Table functions that read nothing but their arguments."""
 _PLAIN: Final = re.compile(r"\w+")
@@ -48,9 +46,6 @@ def tables_of(statement: str) -> set[str]:
     for name in named:
         if not _PLAIN.fullmatch(name):
             raise InvalidParameter(f"sql: the name {name!r} of a WITH: use letters, digits and underscores")
-        # It holds for a part of the statement only; elsewhere it would be the sandbox's own table.
-        if name.lower().endswith(HIDDEN):
-            raise InvalidParameter(f"sql: the name {name!r} of a WITH: it may not end in {HIDDEN}")
     return {name for node in nodes if (name := _read(node, named)) is not None}
 
 

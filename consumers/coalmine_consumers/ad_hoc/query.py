@@ -7,17 +7,21 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import duckdb
 import pyarrow as pa
 
-from coalmine_consumers.ad_hoc.check import HIDDEN, tables_of
+from coalmine_consumers.ad_hoc.check import tables_of
 from coalmine_consumers.ad_hoc.tables import public_columns
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
 from coalmine_consumers.sql import fetch_table, lent, quote_identifier, quote_literal
 from coalmine_consumers.store import Store
 from coalmine_consumers.store.views import live_paths, segment_scan
 from coalmine_schemas.errors import InvalidParameter
+
+_HIDDEN: Final = "hidden"
+"""Schema of tables with columns that not everybody sees: statements may name no schema and so reach none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,39 +97,47 @@ def _lend_all(
     """Gives the sandbox tables, all as of one moment; returns the files that they read."""
     salt = secrets.token_hex(16)
     files: list[str] = []
+    connection.execute(f"CREATE SCHEMA {_HIDDEN}").fetchall()
     with store.cursor() as cursor:
         cursor.begin()
         try:
             for table in sorted(tables):
                 event = next((each for each in INGESTED_EVENTS if each == table), None)
-                columns = _copy(cursor, connection, table if event is None else event + HIDDEN)
-                if event is not None:
+                if event is None:
+                    _copy(cursor, connection, table)
+                else:
+                    columns = _copy(cursor, connection, f"{event}_hot", _HIDDEN)
                     paths = live_paths(cursor, store.directory, event)
-                    _view(connection, event, paths, "*" if private else public_columns(columns, salt))
+                    stored = segment_scan(cursor, event, paths) if paths else None
+                    _view(connection, event, stored, "*" if private else public_columns(columns, salt))
                     files += paths
         finally:
             cursor.rollback()
     return files
 
 
-def _copy(cursor: duckdb.DuckDBPyConnection, into: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    """Copies a table of the store; returns its columns."""
+def _copy(
+    cursor: duckdb.DuckDBPyConnection, into: duckdb.DuckDBPyConnection, table: str, schema: str = "main"
+) -> list[str]:
+    """Copies a table of the store into a schema of the sandbox; returns its columns."""
     named = quote_identifier(table)
+    copied = f"{schema}.{named}"
     stored = cursor.table(table)
     columns = list(stored.columns)
     kinds = ", ".join(
         f"{quote_identifier(name)} {kind}" for name, kind in zip(columns, stored.types, strict=True)
     )
-    into.execute(f"CREATE TABLE {named} ({kinds})").fetchall()
+    into.execute(f"CREATE TABLE {copied} ({kinds})").fetchall()
     with lent(into, lent_rows=fetch_table(cursor, f"SELECT * FROM {named}")):  # noqa: S608 - quoted
-        into.execute(f"INSERT INTO {named} BY NAME SELECT * FROM lent_rows").fetchall()  # noqa: S608 - quoted
+        into.execute(f"INSERT INTO {copied} BY NAME SELECT * FROM lent_rows").fetchall()  # noqa: S608 - quoted
     return columns
 
 
-def _view(connection: duckdb.DuckDBPyConnection, event: IngestedEvent, files: list[str], shown: str) -> None:
-    every = f"SELECT * FROM {event}{HIDDEN}"  # noqa: S608 - a closed set of names
-    if files:
-        stored = segment_scan(connection, event, files)
+def _view(
+    connection: duckdb.DuckDBPyConnection, event: IngestedEvent, stored: str | None, shown: str
+) -> None:
+    every = f"SELECT * FROM {_HIDDEN}.{event}_hot"  # noqa: S608 - a closed set of names
+    if stored is not None:
         every += f" UNION ALL BY NAME SELECT * FROM {stored}"  # noqa: S608 - quoted by segment_scan
     connection.execute(f"CREATE VIEW {event} AS SELECT {shown} FROM ({every})").fetchall()  # noqa: S608
 

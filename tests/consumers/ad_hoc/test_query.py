@@ -116,8 +116,9 @@ def test_nothing_but_the_tables_can_be_read_or_changed(store: Store, tmp_path: P
         (
             "SELECT input_text FROM requests_hot, (WITH requests_hot AS (SELECT 1 AS one) SELECT one FROM "
             "requests_hot), (SELECT count(*) FROM requests)",
-            "of a WITH",
+            "requests_hot does not exist",
         ),
+        ("FROM hidden.requests_hot, requests", "without a schema"),
         (f"FROM read_csv('{other}')", "read_csv"),
         (f"DESCRIBE '{stored}'", "no table|DESCRIBE"),
         ("FROM read_text('/etc/passwd')", "read_text"),
