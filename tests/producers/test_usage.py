@@ -172,9 +172,9 @@ def test_counts_are_found_where_libraries_keep_them(fields: dict[str, Any]) -> N
 
 
 def test_pydantic_ais_results_have_usage_as_a_method() -> None:
-    result: Any = type("AgentRunResult", (), {"__module__": "pydantic_ai.run"})()
-    result.usage = lambda: SimpleNamespace(input_tokens=12, output_tokens=5)
-    assert _counts(result) == {"input_tokens": 12, "output_tokens": 5}
+    usage = SimpleNamespace(input_tokens=12, output_tokens=5)
+    members = {"__module__": "pydantic_ai.run", "usage": lambda _: usage}
+    assert _counts(type("AgentRunResult", (), members)()) == {"input_tokens": 12, "output_tokens": 5}
 
 
 def test_embeddings_write_no_tokens() -> None:
