@@ -51,8 +51,6 @@ _LOOK_AGAIN: Final = timedelta(minutes=1)
 _GROWTH: Final = 0.02
 """And at once if the treatment has had this share more requests, at least `_FEW`."""
 _FEW: Final = 3
-_LOOKS: Final = 1
-"""Looks per tick that are only due by time: they take turns. A tick comes every few seconds."""
 _KEPT_S: Final = 60.0
 """Of what was watched since the clock was stored."""
 _STILL_WATCHED: Final = timedelta(hours=24)
@@ -118,7 +116,7 @@ class Controller:
         self._observed = Observed(store.reader())
         self._live: dict[str, _Live] = {}
         self._ticking = threading.Lock()
-        self._looks = 0
+        self._turn: str | None = None
         self._deployed: dict[Key, Deployed] = {}
 
     def tick(self) -> list[Decided]:
@@ -136,10 +134,11 @@ class Controller:
             return self._status(rollout_id)
 
     def _tick(self) -> list[Decided]:
-        now, self._looks = self._clock(), 0
+        now = self._clock()
         registered = self._read(now)
         error = self._observe(registered, now)
         self._live = {row.rollout.id: self._known(row) for row in registered.rows}
+        self._turn = self._whose_turn(now)
         # Those that may hurt somebody first.
         order = sorted(
             self._live.values(), key=lambda each: (each.row.rollout.state not in SERVING, each.read_at or now)
@@ -367,31 +366,42 @@ class Controller:
         rollout = live.row.rollout
         if rollout.state not in SERVING and rollout.state != "completed":
             return None, None
-        treated = self._observed.treated(rollout.id)
-        if not self._is_due(live, treated, now):
+        if not (self._turn == rollout.id or self._is_due_at_once(live, now)):
             return live.readout, None
         try:
             live.readout = self._readouts.current(rollout.id)
         except Exception as failure:  # noqa: BLE001 - whatever it is, aborting has to work
             return live.readout, f"readout: {type(failure).__name__}: {failure}"
-        live.read_to, live.read_at, live.treated = self._observed.ingest_id, now, treated
+        live.read_to, live.read_at = self._observed.ingest_id, now
+        live.treated = self._observed.treated(rollout.id)
         return live.readout, None
 
-    def _is_due(self, live: _Live, treated: int, now: datetime) -> bool:
-        """True if a look is worth its time: harm is seen at once, and the rest within minutes."""
+    def _is_due_at_once(self, live: _Live, now: datetime) -> bool:
+        """True if a look must not wait for its turn: harm is seen at once."""
         if live.read_at is None or now < live.read_at:
             return True
-        arm = None if live.inputs is None else live.inputs.arm
-        age = now - live.read_at
         if live.row.rollout.is_terminal:
-            return age >= _READ_AGAIN
-        enough = max(_FEW, _GROWTH * (0 if arm is None else arm.requests))
-        if treated - live.treated >= enough:
-            return True
-        if age < (_LOOK_AGAIN if live.read_to != self._observed.ingest_id else _READ_AGAIN):
-            return False
-        self._looks += 1
-        return self._looks <= _LOOKS
+            return now - live.read_at >= _READ_AGAIN
+        arm = None if live.inputs is None else live.inputs.arm
+        grown = self._observed.treated(live.row.rollout.id) - live.treated
+        return grown >= max(_FEW, _GROWTH * (0 if arm is None else arm.requests))
+
+    def _whose_turn(self, now: datetime) -> str | None:
+        """The rollout that is looked at because time has passed, one a tick: a tick comes every few seconds.
+
+        It waits while others are due at once, but not for ever.
+        """
+        serving = [live for live in self._live.values() if live.row.rollout.state in SERVING]
+        waiting = [
+            live for live in serving if live.read_at is not None and not self._is_due_at_once(live, now)
+        ]
+        longest = min(waiting, key=lambda live: live.read_at or now, default=None)
+        if longest is None or longest.read_at is None:
+            return None
+        is_new = longest.read_to != self._observed.ingest_id
+        some_grew = len(waiting) < len(serving)
+        after = _LOOK_AGAIN if is_new and not some_grew else _READ_AGAIN
+        return longest.row.rollout.id if now - longest.read_at >= after else None
 
     def _keep_clocks(self) -> None:
         """Stores clocks that have gone on, all in one transaction."""

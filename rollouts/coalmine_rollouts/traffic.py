@@ -226,8 +226,8 @@ def _buckets(
     if watermark is None:
         return ()
     arms: dict[int, set[str | None]] = {}
-    for each in mine:
-        arms.setdefault(int(each.minute.timestamp()) // length_s, set()).add(each.arm)
+    for minute, arm in {(each.minute, each.arm) for each in mine}:
+        arms.setdefault(int(minute.timestamp()) // length_s, set()).add(arm)
     latest = int((watermark - _SETTLED).timestamp()) // length_s
     wanted = {TREATMENT} if alone else {TREATMENT, CONTROL}
     return tuple(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -247,6 +247,31 @@ def test_one_broken_rollout_delays_no_other(rig: Rig, monkeypatch: pytest.Monkey
     assert "ValueError: a bug" in found.holds[0].text
     monkeypatch.setattr("coalmine_rollouts.controller.carry_out", carry_out)
     rig.until("rolled_back", first.id, within=3)
+
+
+def test_looks_that_are_due_only_by_time_take_turns_and_none_waits_for_ever(rig: Rig) -> None:
+    started = []
+    for number in range(4):
+        application = rig.serve("1.0.0", treatment="1.1.0", prompt=f"prompt-{number}")
+        application.per_minute = 40 if number else 240
+        started.append(rig.start(prompt=f"prompt-{number}"))
+    rig.minutes(5)
+    for (application,) in list(rig.applications.values())[1:]:
+        application.silent_arms = frozenset({"treatment"})  # it does not grow, and the first one's does
+
+    def looks() -> list[datetime]:
+        return [rig.readouts.path(each.id, limit=1)[0].taken_at for each in started]
+
+    taken = []
+    for _ in range(16):
+        before = looks()
+        rig.clock.move(seconds=30)
+        rig.send(timedelta(seconds=30))
+        rig.tick()
+        taken.append([one != other for one, other in zip(before, looks(), strict=True)])
+    assert all(first for first, *_ in taken)
+    assert all(sum(others) <= 1 for _, *others in taken)
+    assert [sum(others) for others in zip(*taken, strict=True)][1:] == [1, 1, 1]
 
 
 def test_a_store_that_cannot_be_read_holds_and_people_can_still_abort(

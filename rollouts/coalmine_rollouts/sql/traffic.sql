@@ -24,4 +24,3 @@ FROM (
     WHERE ingest_id > $after AND event_time >= $since AND list_contains($prompts, prompt)
 )
 GROUP BY ALL
-ORDER BY minute
