@@ -78,7 +78,7 @@ class _Observed:
 
 
 class Readouts:
-    """Readouts of the experiments in one store; thread-safe, one look at a time.
+    """Readouts of the experiments in one store, one object for all; thread-safe, one look at a time.
 
     All state is in the stored looks, so a new process continues where the last one stopped.
     """
@@ -203,13 +203,12 @@ class Readouts:
 
     def _last(self, experiment: str) -> tuple[Readout | None, int]:
         """The last look, and the requests that the experiment had then."""
-        known = self._known.get(experiment)
-        found = last_look(self._store.reader(), experiment, None if known is None else known[0])
-        if found is None:
-            return None, 0
-        if known is None or known[0] is not found:
+        if (known := self._known.get(experiment)) is None:
+            found = last_look(self._store.reader(), experiment)
+            if found is None:
+                return None, 0
             known = self._known[experiment] = found, _read(found)
-        return known[1], found.requests
+        return known[1], known[0].requests
 
     def _will_do(self, before: Readout, max_age: timedelta) -> bool:
         """True if there is no need of another look now."""

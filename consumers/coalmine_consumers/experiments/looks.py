@@ -44,24 +44,9 @@ def append_look(connection: duckdb.DuckDBPyConnection, look: Look) -> Look:
     return replace(look, look_id=int(look_id))
 
 
-def last_look(source: Source, experiment: str, known: Look | None = None) -> Look | None:
-    """The latest look at an experiment, if there was one.
-
-    Args:
-        source: Where to read.
-        experiment: Its name.
-        known: The latest one that is known, which is not read again.
-    """
-    (latest,) = source.rows(
-        "SELECT max(look_id) AS look_id FROM experiment_looks WHERE experiment = $experiment",
-        {"experiment": experiment},
-    )
-    if latest["look_id"] is None:
-        return None
-    if known is not None and known.look_id == latest["look_id"]:
-        return known
-    (row,) = source.rows("SELECT * FROM experiment_looks WHERE look_id = $look_id", latest)
-    return Look(**row)
+def last_look(source: Source, experiment: str) -> Look | None:
+    """The latest look at an experiment, if there was one."""
+    return next(iter(looks(source, experiment, limit=1)), None)
 
 
 def look_at(source: Source, experiment: str, taken_at: datetime, *, containing: str) -> Look:
