@@ -25,6 +25,7 @@ SECTIONS: Final[dict[str, dict[PageName, tuple[str, str]]]] = {
         "now": ("Now", ":material/bolt:"),
         "prompt": ("Prompt", ":material/stacked_line_chart:"),
         "rollouts": ("Rollouts", ":material/rocket_launch:"),
+        "experiments": ("Experiments", ":material/science:"),
         "alerts": ("Alerts", ":material/notifications:"),
     },
     "Understand": {

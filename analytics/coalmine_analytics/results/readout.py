@@ -271,6 +271,10 @@ class Readout:
         """Requests of all arms."""
         return self.control_requests + sum(arm.requests for arm in self.arms)
 
+    def arm(self, name: str | None) -> ArmReadout | None:
+        """One arm, the first if it is not named; None if it had no requests."""
+        return next((each for each in self.arms if name in (None, each.arm)), None)
+
 
 @result
 class ReadoutPath:

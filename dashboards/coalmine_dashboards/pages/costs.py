@@ -9,14 +9,13 @@ from coalmine_alerts.results.spending import Spending
 from coalmine_analytics.results.savings import Savings
 from coalmine_consumers.results import CostDimension, Costs, Facets
 from coalmine_dashboards.formatting import count, money, percent
-from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.parts.advice import advise, nothing
 from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, choose_all_time, filters, known_facets, nothing_recorded
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
-from coalmine_dashboards.parts.viewer import client, local
+from coalmine_dashboards.parts.viewer import client, local, viewers_mode
 from coalmine_dashboards.ranges import range_named
 from coalmine_dashboards.views.costs import (
     DIMENSIONS,
@@ -135,7 +134,7 @@ def _draw_costs(found: Costs, facets: Facets | None, chosen: Chosen) -> bool:
             'cm.call("support-refund", segments={"plan": "pro"})',
         )
         return False
-    mode = _mode()
+    mode = viewers_mode()
     unpriced = found.requests - found.priced_requests
     said = [f"{money(found.cost_usd)} for {count(found.requests)} calls, {groups_words(found)}"]
     if unpriced:
@@ -187,7 +186,7 @@ def _draw_budgets(found: Spending) -> None:
         st.markdown(
             "**All spending by day** :gray[:small[this month and the one before; today so far is paler]]"
         )
-        draw_chart(days_chart(found, _mode()), "days")
+        draw_chart(days_chart(found, viewers_mode()), "days")
         downloads(found.days, "spending-by-day")
 
 
@@ -236,7 +235,3 @@ def _draw_savings(found: Savings, chosen: Chosen) -> bool:
         st.caption(f"The first {_MOST_SAVINGS} of {len(found.items)}; the download has all.")
     downloads(found.items, "savings")
     return True
-
-
-def _mode() -> Mode:
-    return "dark" if st.context.theme.type == "dark" else "light"

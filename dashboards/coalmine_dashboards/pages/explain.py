@@ -18,7 +18,7 @@ from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, filters, known_facets, nothing_recorded, one_of
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
-from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local
+from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local, viewers_mode
 from coalmine_dashboards.views.explain import (
     axis_title,
     contribution_columns,
@@ -111,7 +111,7 @@ def _explained(asked: ApiClient, question: _Asked, chosen: Chosen) -> Explanatio
 
 
 def _draw(found: Explanation) -> None:
-    mode: Mode = "dark" if st.context.theme.type == "dark" else "light"
+    mode = viewers_mode()
     unit = found.unit
     st.markdown(f"**{plain(found.headline)}**")
     _sides(found)

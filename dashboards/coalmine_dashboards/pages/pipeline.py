@@ -25,7 +25,7 @@ from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
-from coalmine_dashboards.parts.viewer import client, local, may
+from coalmine_dashboards.parts.viewer import client, local, may, viewers_mode
 from coalmine_dashboards.views import pipeline_columns as columns
 from coalmine_dashboards.views.health import health_items
 from coalmine_dashboards.views.markup import health_strip, plain, shown
@@ -98,7 +98,7 @@ def _draw_ingest(seen: _Ingest) -> None:
     )
     samples: deque[Sample] = st.session_state.setdefault("samples", deque(maxlen=_MOST_SAMPLES))
     samples.append(Sample(seen.taken_at, status.events_per_s, status.lag))
-    blue, orange, *_ = colours_of("dark" if st.context.theme.type == "dark" else "light")
+    blue, orange, *_ = colours_of(viewers_mode())
     left, right = st.columns(2, gap="medium")
     for column, field, title, axis, colour in (
         (left, "events_per_s", "Throughput", "messages per second", blue),

@@ -22,7 +22,7 @@ from coalmine_dashboards.parts.prompt_views import (
     versions,
 )
 from coalmine_dashboards.parts.tables import MOST_ROWS, say_more
-from coalmine_dashboards.parts.viewer import client, local
+from coalmine_dashboards.parts.viewer import client, local, viewers_mode
 from coalmine_dashboards.ranges import range_named
 from coalmine_dashboards.snapshot import Snapshot, fetch
 from coalmine_dashboards.steps import whole_steps
@@ -114,7 +114,7 @@ def _draw(chosen: Chosen, snapshot: Snapshot) -> None:
         if chosen.time_range.length is not None and st.button("Show all time", on_click=choose_all_time):
             st.rerun()
         return
-    mode: Mode = "dark" if st.context.theme.type == "dark" else "light"
+    mode = viewers_mode()
     slots = _slots(snapshot)
     many = len(snapshot.versions) > MOST_ROWS
     listed = _by_calls(snapshot.versions)[:MOST_ROWS] if many else snapshot.versions

@@ -1,41 +1,41 @@
 """Rollouts: which are under way, and of one all that decides it and what one may ask of it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 import streamlit as st
 
-from coalmine_analytics.results.readout import ArmReadout, Readout, ReadoutPath
 from coalmine_dashboards.api import ApiError, NotFound, segment
-from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.parts.advice import advise, nothing
 from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, filters, known_facets
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.live import live
+from coalmine_dashboards.parts.readout_view import (
+    Compared,
+    effects,
+    epochs,
+    metrics,
+    seen_readout,
+    segments,
+)
 from coalmine_dashboards.parts.rollout_actions import rollout_actions
 from coalmine_dashboards.parts.tables import table
-from coalmine_dashboards.parts.viewer import client, local
+from coalmine_dashboards.parts.viewer import client, local, viewers_mode
 from coalmine_dashboards.ranges import range_since
-from coalmine_dashboards.views.looks import LookPath, effect_chart, share_chart
+from coalmine_dashboards.views.looks import share_chart
 from coalmine_dashboards.views.markup import health_strip, plain
 from coalmine_dashboards.views.problems import advice_for
 from coalmine_dashboards.views.rollouts import (
     decision_columns,
-    epoch_columns,
     evidence_columns,
     evidence_rows,
     figures_of,
     hold_columns,
-    limit_columns,
-    metric_columns,
-    metrics_that_matter,
     place_of,
     rollout_columns,
-    segment_columns,
     stages_track,
     title_of,
 )
@@ -45,9 +45,6 @@ from coalmine_rollouts.records import Rollout, RolloutDecision, RolloutStatus
 _MOST: Final = 100
 _MOST_AT_ONCE: Final = 20
 """Rollouts whose state of now is asked for in the list."""
-_CHARTS: Final = 6
-_LOOKS: Final = 150
-"""Looks that are asked for at first, of all that there were."""
 _START: Final = "coalmine rollout start support-refund 1.1.0 --template canary-standard"
 
 
@@ -61,11 +58,7 @@ class _Listed:
 class _Seen:
     status: RolloutStatus
     decisions: list[RolloutDecision]
-    experiment: ExperimentRecord | None
-    """None until it has begun."""
-    readout: Readout | None
-    """None until there are requests."""
-    path: LookPath
+    compared: Compared
 
 
 def show() -> None:
@@ -162,33 +155,22 @@ def _fetch(name: str) -> _Seen:
     path, experiment = f"/v1/rollouts/{segment(name)}", f"/v1/experiments/{segment(name)}"
     status = asked.read(f"{path}/status", RolloutStatus)
     decisions = asked.items(f"{path}/decisions", RolloutDecision)
-    kept, looks = st.session_state.get("looks", ("", LookPath()))
-    if kept != name:
-        looks = LookPath()
-    found: ExperimentRecord | None = None
-    readout: Readout | None = None
+    record: ExperimentRecord | None = None
     if status.rollout.started_at is not None:
-        found = asked.read(experiment, ExperimentRecord)
-        try:
-            readout = asked.read(f"{experiment}/readout", Readout)
-            new = asked.read(
-                f"{experiment}/looks", ReadoutPath, since=looks.through, limit=_LOOKS, spread=True
-            )
-            looks = looks.after(new.items)
-        except NotFound:
-            pass  # no request has come yet
-    st.session_state["looks"] = (name, looks)
-    return _Seen(status, decisions, found, readout, looks)
+        record = asked.read(experiment, ExperimentRecord)
+    compared = seen_readout(name, record)
+    return _Seen(status, decisions, compared)
 
 
 def _draw(seen: _Seen, before: RolloutStatus | None) -> None:
     status, rollout = seen.status, seen.status.rollout
     if before is None or before.rollout.row_version != rollout.row_version:
         st.rerun()  # the buttons above are about another state
-    arm = seen.readout.arms[0] if seen.readout is not None and seen.readout.arms else None
+    compared = seen.compared
+    arm = compared.arm
     box = st.info if not rollout.is_terminal or rollout.state == "completed" else st.warning
     box(f"**{plain(status.sentence)}**", icon=":material/route:")
-    srm = None if seen.readout is None else seen.readout.srm
+    srm = None if compared.readout is None else compared.readout.srm
     figures = figures_of(status, None if srm is None else srm.words, srm is not None and srm.mismatch, local)
     st.html(health_strip(figures, "Where the rollout stands") + stages_track(rollout))
     if status.holds:
@@ -201,76 +183,18 @@ def _draw(seen: _Seen, before: RolloutStatus | None) -> None:
             else "It has not begun: the sentence above says what is missing.",
         )
     else:
-        _metrics(seen, arm)
-        _effects(seen, arm)
+        metrics(compared, arm)
+        effects(compared, arm)
     left, right = st.columns([3, 2], gap="large")
     with left:
         _shares(seen)
     with right:
-        if seen.experiment is not None:
-            st.subheader("Epochs", anchor=False)
-            table(seen.experiment.epochs, epoch_columns(local), "Allocation epochs")
+        epochs(compared)
     if arm is not None:
-        _patterns(status, arm)
+        segments(arm, status.patterns, status.id)
     _decisions(seen.decisions)
     st.caption(f"As of {local(status.at, seconds=True)}. Times are yours. {_more(rollout)}")
     st.html(_links(rollout))
-
-
-def _metrics(seen: _Seen, arm: ArmReadout) -> None:
-    st.subheader("Metrics", anchor=False)
-    readout = seen.readout
-    if readout is not None:
-        st.markdown(
-            f"**{plain(arm.words)}** :gray[Chance of ever rolling a good version back: {readout.alpha:.0%}.]"
-        )
-    rows = metrics_that_matter(arm)
-    table(rows, metric_columns(), "Metrics of the treatment against control")
-    downloads(rows, f"{seen.status.id}-metrics")
-    if arm.limits:
-        table(arm.limits, limit_columns(), "Absolute limits")
-
-
-def _effects(seen: _Seen, arm: ArmReadout) -> None:
-    st.subheader("Effects over time", anchor=False)
-    known = {each.metric: each for each in metrics_that_matter(arm)}
-    drawable = [name for name in known if any(each.effect is not None for each in seen.path.of(name))]
-    if not drawable:
-        st.caption("No metric has enough units in both arms yet: the table says how many each needs.")
-        return
-    default = [name for name in drawable if known[name].role != "shown"][:_CHARTS] or drawable[:_CHARTS]
-    _note_unknown(seen.status.id, drawable)
-    chosen = st.multiselect(
-        "Metrics",
-        drawable,
-        default=default,
-        key="metric",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
-    st.caption(
-        "The line is the effect, treatment minus control; the band is its confidence sequence, which holds "
-        "however often one looks. Harm is shown once the band lies beyond the tolerance, its absence once "
-        "the band ends before the margin (dotted and dashed)."
-    )
-    epochs = () if seen.experiment is None else seen.experiment.epochs
-    columns = st.columns(2, gap="medium")
-    for place, name in enumerate(each for each in chosen if each in known):
-        metric = known[name]
-        with columns[place % 2]:
-            st.markdown(f"**{plain(name)}** :gray[:small[{plain(metric.verdict)}]]")
-            chart = effect_chart(metric, seen.path.of(name), epochs, _mode())
-            draw_chart(chart, f"effect-{name}")
-    drawn = [each for name in chosen for each in seen.path.of(name)]
-    downloads(drawn, f"{seen.status.id}-effects")
-
-
-def _note_unknown(rollout: str, drawable: list[str]) -> None:
-    """Say which metrics of the address cannot be drawn: Streamlit would leave them out in silence."""
-    asked = st.session_state.setdefault(f"metrics of {rollout}", st.query_params.get_all("metric"))
-    unknown = [name for name in asked if name not in drawable]
-    if unknown:
-        st.warning(f"No effect of {plain(', '.join(unknown))} is known; those that matter are shown.")
 
 
 def _shares(seen: _Seen) -> None:
@@ -279,29 +203,12 @@ def _shares(seen: _Seen) -> None:
         st.caption("Nothing is served yet.")
         return
     rollout = seen.status.rollout
-    epochs = () if seen.experiment is None else seen.experiment.epochs
     until = rollout.ended_at or datetime.now(UTC)
-    chart = share_chart(seen.path.traffic, seen.decisions, epochs, until, _mode())
+    chart = share_chart(
+        seen.compared.path.traffic, seen.decisions, seen.compared.epochs, until, viewers_mode()
+    )
     draw_chart(chart, "share")
     st.caption("The line is what the registry serves, each dot what was seen between looks.")
-
-
-def _patterns(status: RolloutStatus, arm: ArmReadout) -> None:
-    st.subheader("Segments", anchor=False)
-    for each in status.patterns:
-        st.markdown(f":material/warning: {plain(each)}")
-    rows = sorted(arm.segments, key=lambda each: each.adjusted_p)
-    if not rows:
-        st.caption(
-            "No declared segment has enough units in both arms. Declare segments in the prompt's file."
-        )
-        return
-    if not status.patterns:
-        st.caption("In no declared segment is the treatment shown to be worse, nor suspected to be.")
-    units: Mapping[str, str] = {each.metric: each.unit for each in arm.metrics}
-    with st.expander(f"All {len(rows)} comparisons of segments", expanded=bool(status.patterns)):
-        table(rows, segment_columns(units), "Segments, the surest harm first")
-        downloads(rows, f"{status.id}-segments")
 
 
 def _decisions(decisions: list[RolloutDecision]) -> None:
@@ -336,7 +243,3 @@ def _links(rollout: Rollout) -> str:
     prompt = anchor("Its charts", "prompt", **here)
     why = anchor("Why it differs", "explain", **here, a=rollout.control, b=rollout.treatment)
     return f'<p class="cm-back">{prompt} · {why} · {anchor("Alerts", "alerts", **here)}</p>'
-
-
-def _mode() -> Mode:
-    return "dark" if st.context.theme.type == "dark" else "light"

@@ -8,14 +8,13 @@ import streamlit as st
 
 from coalmine_alerts.results.wins import Wins
 from coalmine_analytics.results.catalogue import MetricRow
-from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, filters, known_facets, nothing_recorded
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
-from coalmine_dashboards.parts.viewer import client, local
+from coalmine_dashboards.parts.viewer import client, local, viewers_mode
 from coalmine_dashboards.ranges import range_named
 from coalmine_dashboards.views.markup import health_strip
 from coalmine_dashboards.views.wins import (
@@ -116,7 +115,7 @@ def _draw_gains(seen: _Seen) -> None:
         lines = [name for name in chosen if any(series_of(each) == name for each in gains)]
         if lines:
             kind = "relative" if relative else "points"
-            drawing = gains_chart(gains, lines, _mode(), (begin, found.until))
+            drawing = gains_chart(gains, lines, viewers_mode(), (begin, found.until))
             draw_chart(drawing, f"gains-{kind}-{lines}")
     directions = {row.metric: row.direction for row in seen.metrics}
     table(standing[:_MOST_GAINS], gain_columns(directions), "Cumulative changes")
@@ -126,7 +125,3 @@ def _draw_gains(seen: _Seen) -> None:
             "above to see fewer, or download all."
         )
     downloads(found.gains, "gains")
-
-
-def _mode() -> Mode:
-    return "dark" if st.context.theme.type == "dark" else "light"

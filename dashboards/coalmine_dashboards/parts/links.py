@@ -9,6 +9,7 @@ PageName = Literal[
     "now",
     "prompt",
     "rollouts",
+    "experiments",
     "requests",
     "costs",
     "explain",

@@ -10,7 +10,6 @@ from coalmine_alerts.results.models import CalendarModel
 from coalmine_analytics.results.breakdown import Breakdown
 from coalmine_dashboards.api import ApiClient, NotFound, segment
 from coalmine_dashboards.formatting import percent
-from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
@@ -18,7 +17,7 @@ from coalmine_dashboards.parts.filters import Chosen, one_of
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import Column, Html, table
-from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local
+from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local, viewers_mode
 from coalmine_dashboards.ranges import range_named
 from coalmine_dashboards.views.breakdown import group_columns, place_columns, value_rows
 from coalmine_dashboards.views.diff import diff_html
@@ -135,7 +134,7 @@ def _leaderboard(found: Breakdown) -> None:
     if metric is None:
         nothing("Nothing is measured of these requests", "Services record metrics with each call.")
         return
-    mode: Mode = "dark" if st.context.theme.type == "dark" else "light"
+    mode = viewers_mode()
     st.markdown(f"**{plain(shown(metric.metric))}**: {plain(metric.words)}.")
     rows = value_rows(metric)
     title = axis_title(metric.metric, metric.unit)

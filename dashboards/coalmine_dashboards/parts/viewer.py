@@ -12,6 +12,7 @@ from coalmine_alerts.results.story import readable
 from coalmine_dashboards import identity
 from coalmine_dashboards.api import ApiClient, ApiError, SignedOut, Unauthorised
 from coalmine_dashboards.connection import VARIABLES, find_connection
+from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.sign_in import COOKIE, SESSIONS
 from coalmine_registry.records import Caller
 from coalmine_registry.roles import Role
@@ -115,3 +116,8 @@ def local(then: datetime | None, *, seconds: bool = False) -> str:
 def told(text: str) -> str:
     """A text of an alert's story, with its moments in the viewer's time zone."""
     return readable(text, local)
+
+
+def viewers_mode() -> Mode:
+    """Light or dark, as the viewer has it."""
+    return "dark" if st.context.theme.type == "dark" else "light"

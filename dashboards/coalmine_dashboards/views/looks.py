@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import altair as alt
 
-from coalmine_analytics.results.readout import MetricReadout, Readout
+from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout
 from coalmine_dashboards.palette import Mode, style_of
 from coalmine_dashboards.parts.charts import Drawing
 from coalmine_registry.records import AllocationEpoch
@@ -61,17 +61,22 @@ class LookPath:
     effects: tuple[EffectPoint, ...] = ()
     traffic: tuple[TrafficPoint, ...] = ()
 
-    def after(self, looks: Iterable[Readout]) -> "LookPath":
-        """This path and the looks that came since."""
-        new = [look for look in looks if look.arms and (self.through is None or look.taken_at > self.through)]
+    def after(self, looks: Iterable[Readout], arm: str | None = None) -> "LookPath":
+        """This path and the looks that came since, at one arm or the first."""
+        new = [
+            (look, found)
+            for look in looks
+            if (found := look.arm(arm)) is not None and (self.through is None or look.taken_at > self.through)
+        ]
         if not new:
             return self
-        effects = [_effect(look, metric) for look in new for metric in look.arms[0].metrics]
+        effects = [_effect(look, metric) for look, found in new for metric in found.metrics]
         kept = _thinned({each.at for each in (*self.effects, *effects)})
+        traffic = (_traffic(look, found) for look, found in new)
         return LookPath(
-            new[-1].taken_at,
+            new[-1][0].taken_at,
             tuple(each for each in (*self.effects, *effects) if each.at in kept),
-            tuple(each for each in (*self.traffic, *map(_traffic, new)) if each.at in kept),
+            tuple(each for each in (*self.traffic, *traffic) if each.at in kept),
         )
 
     def of(self, metric: str) -> list[EffectPoint]:
@@ -102,10 +107,8 @@ def _effect(look: Readout, metric: MetricReadout) -> EffectPoint:
     )
 
 
-def _traffic(look: Readout) -> TrafficPoint:
-    return TrafficPoint(
-        look.taken_at, look.epochs[-1], look.arms[0].requests, look.control_requests, look.srm.p
-    )
+def _traffic(look: Readout, arm: ArmReadout) -> TrafficPoint:
+    return TrafficPoint(look.taken_at, look.epochs[-1], arm.requests, look.control_requests, look.srm.p)
 
 
 def effect_chart(
