@@ -72,6 +72,7 @@ def show(first: PageName = FIRST) -> None:
             for section, pages in SECTIONS.items()
         },
         position="sidebar",
+        expanded=True,
     )
     st.title(page.title, anchor=False)
     if (simulated := simulated_words(home_of(None, os.environ))) is not None:
