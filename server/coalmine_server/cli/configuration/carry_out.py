@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from coalmine_registry.roles import Role
+from coalmine_server.cli.configuration.history import waits_for
 from coalmine_server.cli.configuration.plan import NEEDS, Deployment, Plan, Step
 from coalmine_server.client import Client
 from coalmine_server.errors import CheckFailed, ServerError
@@ -61,7 +62,7 @@ def carry_out(client: Client, plan: Plan, reason: str, tell: Callable[[Outcome],
         tell: Called after each step that was done.
     """
     revisions = dict(plan.revisions)
-    blocked: dict[Deployment, str] = {}
+    blocked = dict(plan.blocked)
     done: list[Outcome] = []
     waiting: list[Outcome] = []
     for number, step in enumerate(plan.steps):
@@ -77,7 +78,7 @@ def carry_out(client: Client, plan: Plan, reason: str, tell: Callable[[Outcome],
         tell(done[-1])
         if step.deployment is not None:
             if step.kind == "version" and answer["status"] == "pending":
-                blocked[step.deployment] = f"after promotion {answer['id']}, which waits for an approval"
+                blocked[step.deployment] = waits_for(answer)
             else:
                 revisions[step.deployment] = _revision(step, answer, revisions[step.deployment])
     return Applied(done, waiting, None, ())

@@ -13,9 +13,10 @@ from coalmine_server.cli.options import path_of
 from coalmine_server.cli.prompts.push import EDITED, push_file, version_body
 from coalmine_server.client import Client
 from coalmine_server.client.file_models import EnvironmentFile, PolicyTerms
+from coalmine_server.errors import MOST_NAMES
 
 _OWN_FILE: Final = (
-    "the server reads a file of its own when it starts: put this one there (alerts.file), restart it"
+    "the server reads its own file when it starts: put this one there (alerts.file), and restart it"
 )
 
 
@@ -49,6 +50,7 @@ def compare(client: Client, files: Files, *, prune: bool = False) -> Plan:
         problems=found.problems,
         notes=found.notes,
         revisions=_revisions(found.steps, state),
+        blocked=found.blocked,
     )
 
 
@@ -85,6 +87,9 @@ def _compare_prompts(found: Findings, client: Client) -> None:
                 body=version_body(file),
             )
         )
+    if others := found.state.other_prompts:
+        more = f" and {len(others) - MOST_NAMES} more" if len(others) > MOST_NAMES else ""
+        found.notes.append(f"prompts that no file names: {', '.join(others[:MOST_NAMES])}{more}")
     for name, versions in found.state.versions.items():
         for version, each in versions.items():
             if each["status"] == "active" and f"{name}@{version}" not in together:
@@ -149,9 +154,9 @@ def _compare_alerts(found: Findings, given: Given[Any]) -> None:
         | {one["name"]: one["value"] for one in each["thresholds"]}
         for each in found.state.alert_rules
     }
-    _say(found, "rule", known, wanted)
+    _say_where(found, "rule", known, wanted)
     budget = ("period", "environment", "prompt", "app", "hard_cap", "owner")
-    _say(
+    _say_where(
         found,
         "budget",
         {
@@ -163,9 +168,11 @@ def _compare_alerts(found: Findings, given: Given[Any]) -> None:
             for each in given.terms.budgets
         },
     )
+    if any(each.kind == "alerts" for each in found.left):
+        found.notes.append(f"{given.path}: {_OWN_FILE}")
 
 
-def _say(found: Findings, what: str, known: Mapping[str, Json], wanted: Mapping[str, Json]) -> None:
+def _say_where(found: Findings, what: str, known: Mapping[str, Json], wanted: Mapping[str, Json]) -> None:
     for name in sorted(known.keys() | wanted.keys()):
         old, new = known.get(name), wanted.get(name)
         if old == new:
@@ -184,4 +191,4 @@ def _say(found: Findings, what: str, known: Mapping[str, Json], wanted: Mapping[
                 for key in new
                 if old.get(key) != new[key] and key in old
             )
-        found.leave("alerts", f"{what} {name}", f"{said}: {_OWN_FILE}")
+        found.leave("alerts", f"{what} {name}", said)

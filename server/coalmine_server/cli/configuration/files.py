@@ -65,6 +65,18 @@ class Files:
     rollouts: Mapping[str, Given[RolloutFile]] | None
     alerts: "Given[Configuration] | None"
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Prompts that any file names: of others nothing is compared, since other folders may have them."""
+        return frozenset(
+            (
+                *(file.name for file in self.prompts or ()),
+                *(name for each in self.environments.values() for name in each.terms.prompts or ()),
+                *(each.terms.prompt for each in (self.experiments or {}).values()),
+                *(each.terms.prompt for each in (self.rollouts or {}).values()),
+            )
+        )
+
 
 def read_files(directory: Path) -> Files:
     """Reads a folder.

@@ -17,7 +17,7 @@ from coalmine_rollouts.plan import (
 from coalmine_schemas.errors import nearest
 from coalmine_server.cli.configuration.files import Files, Given
 from coalmine_server.cli.configuration.history import Place
-from coalmine_server.cli.configuration.plan import Kind, Said, Step
+from coalmine_server.cli.configuration.plan import Deployment, Kind, Said, Step
 from coalmine_server.cli.configuration.registry_state import RegistryState
 from coalmine_server.client.file_models import RolloutFile
 
@@ -43,6 +43,7 @@ class Findings:
     not_in_files: list[Said] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    blocked: dict[Deployment, str] = field(default_factory=dict)
 
     def leave(self, kind: Kind, name: str, why: str) -> None:
         """Notes what differs and is left alone."""

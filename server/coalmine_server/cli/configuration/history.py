@@ -7,7 +7,7 @@ A file cannot say whether it is newer than that.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from coalmine_rollouts.records import TERMINAL
 from coalmine_server.cli.configuration.registry_state import Json, RegistryState
@@ -41,9 +41,19 @@ def running_experiment(state: RegistryState, place: Place) -> Json | None:
     return next((each for each in running if place.has(each)), None)
 
 
+def pending_promotion(state: RegistryState, place: Place, version: str) -> Json | None:
+    """The request to serve a version by default that waits for an approval."""
+    return _promotion(state, place, version, "pending")
+
+
+def waits_for(promotion: Json) -> str:
+    """What steps wait for that would make a pending promotion stale."""
+    return f"after promotion {promotion['id']}, which waits for an approval"
+
+
 def why_left(state: RegistryState, place: Place, wanted: str) -> str | None:
     """Why a version is not asked for in a place that serves another; None if it is."""
-    waiting = _promotion(state, place, wanted, "pending")
+    waiting = pending_promotion(state, place, wanted)
     if waiting is not None:
         return f"it waits for an approval: coalmine approve {waiting['id']}"
     for rollout in live_rollouts(state, place):
@@ -80,10 +90,10 @@ def _before(state: RegistryState, place: Place, wanted: str) -> Iterator[str]:
             yield f"{wanted} was served before experiment {name}"
 
 
-def _promotion(state: RegistryState, place: Place, version: str, status: str) -> dict[str, Any] | None:
+def _promotion(state: RegistryState, place: Place, version: str, status: str) -> Json | None:
     """The newest promotion with this status; rules have none."""
     wanted = (place.environment, place.prompt, version, status)
     for each in state.promotions if place.rule is None else ():
         if (each["environment"], each["prompt"], each["version"], each["status"]) == wanted:
-            return dict(each)
+            return each
     return None

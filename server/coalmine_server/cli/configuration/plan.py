@@ -75,6 +75,8 @@ class Plan:
     """What could not be compared."""
     revisions: Mapping[Deployment, int]
     """Revision of each deployment that the plan has seen; 0: it serves nothing yet."""
+    blocked: Mapping[Deployment, str]
+    """Deployments whose steps wait, and for what: any change would make a promotion stale."""
 
     @property
     def agrees(self) -> bool:

@@ -18,7 +18,9 @@ class RegistryState:
     """Answers of the server, as JSON."""
 
     versions: Mapping[str, Mapping[str, Json]]
-    """Versions by name of the prompt: of all prompts if the files have prompts, else of those they name."""
+    """Versions by name of the prompt, of those that the files name."""
+    other_prompts: Sequence[str]
+    """Prompts that no file names, if the files have prompts."""
     policies: Mapping[str, Json]
     deployments: Mapping[Deployment, Json]
     """Of the environments that have a file or are named by one."""
@@ -50,9 +52,12 @@ def read_state(client: Client, files: Files) -> RegistryState:
     ]
     asked_policies = any(each.terms.policy is not None for each in files.environments.values())
     policies = client.get("/v1/environments") if asked_policies else []
+    known = [] if files.prompts is None else [each["name"] for each in client.items("/v1/prompts")]
+    others = [each for each in known if each not in files.names]
     rules, budgets = _alerts(client, files)
     return RegistryState(
         versions=_versions(client, files),
+        other_prompts=others,
         policies={each["environment"]: each for each in policies},
         deployments={(each["environment"], each["prompt"]): each for each in found},
         experiments={each["name"]: each for each in client.items("/v1/experiments")}
@@ -66,14 +71,8 @@ def read_state(client: Client, files: Files) -> RegistryState:
 
 
 def _versions(client: Client, files: Files) -> dict[str, dict[str, Json]]:
-    names = {each.terms.prompt for each in (files.experiments or {}).values()}
-    names |= {each.terms.prompt for each in (files.rollouts or {}).values()}
-    names |= {name for each in files.environments.values() for name in each.terms.prompts or ()}
-    if files.prompts is not None:
-        names |= {each["name"] for each in client.items("/v1/prompts")}
-        names |= {each.name for each in files.prompts}
     found: dict[str, dict[str, Json]] = {}
-    for name in sorted(names):
+    for name in sorted(files.names):
         try:
             items = client.items(path_of("prompts", name, "versions"))
         except NotFound:

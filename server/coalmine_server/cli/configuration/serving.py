@@ -5,7 +5,14 @@ from typing import Any
 
 from coalmine_server.cli.configuration.files import Given
 from coalmine_server.cli.configuration.findings import Findings
-from coalmine_server.cli.configuration.history import Place, live_rollouts, running_experiment, why_left
+from coalmine_server.cli.configuration.history import (
+    Place,
+    live_rollouts,
+    pending_promotion,
+    running_experiment,
+    waits_for,
+    why_left,
+)
 from coalmine_server.cli.configuration.plan import Difference, Step
 from coalmine_server.cli.configuration.registry_state import Json
 from coalmine_server.cli.options import path_of
@@ -25,7 +32,7 @@ def compare_serving(found: Findings, environment: str, given: Given[EnvironmentF
         if terms.rules is not None:
             _compare_rules(found, environment, prompt, given, terms, serving)
     for (where, prompt), serving in sorted(found.state.deployments.items()):
-        if where == environment and prompt not in prompts:
+        if where == environment and prompt in found.files.names - prompts.keys():
             found.beyond("version", f"{where}/{prompt}", f"it serves {serving['version']}")
 
 
@@ -52,6 +59,9 @@ def _compare_version(  # noqa: PLR0917 - one place, and what is said of it
     if serving is not None and _is_brought(found, place, wanted):
         return
     why = why_left(found.state, place, wanted)
+    waiting = pending_promotion(found.state, place, wanted)
+    if waiting is not None:
+        found.blocked[environment, prompt] = waits_for(waiting)
     if why is not None:
         served_now = f"{served} is served" if served else "nothing is served"
         found.leave("version", name, f"{served_now}, the file says {wanted}: {why}")

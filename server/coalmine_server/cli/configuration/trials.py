@@ -27,7 +27,7 @@ def compare_experiments(found: Findings) -> None:
             _compare_experiment(found, name, given, found.state.experiments.get(name))
     ours = {*found.files.experiments, *(each["id"] for each in found.state.rollouts)}
     for name, each in found.state.experiments.items():
-        if each["status"] == "running" and name not in ours:
+        if each["status"] == "running" and each["prompt"] in found.files.names and name not in ours:
             why = f"it runs in {each['environment']} on {each['prompt']}: `coalmine experiment stop` ends it"
             found.beyond("experiment", name, why)
 
@@ -52,7 +52,8 @@ def compare_rollouts(found: Findings) -> None:
             target.place.has(each) and target.version == each["treatment"]
             for target in found.targets.values()
         )
-        if each["state"] not in TERMINAL and not is_ours:
+        is_named = each["prompt"] in found.files.names
+        if each["state"] not in TERMINAL and is_named and not is_ours:
             why = f"it is {each['state']} in {each['environment']}: `coalmine rollout abort` ends it"
             found.beyond("rollout", each["id"], why)
 
@@ -88,6 +89,8 @@ def _compare_experiment(found: Findings, name: str, given: Given[ExperimentFile]
             f"{after}: put it back, or give the file another name"
         )
         return
+    if known["status"] == "stopped":
+        found.notes.append(f"{given.path}: {name} is stopped, and not started again")
     weights = {each["variant"]: each["weight"] for each in known["arms"]}
     wanted = {each.variant: each.weight for each in arms}
     if known["status"] == "running" and weights != wanted:
@@ -131,7 +134,9 @@ def _compare_rollout(found: Findings, name: str, given: Given[RolloutFile], targ
     known = [each for each in found.state.rollouts if place.has(each) and each["treatment"] == target.version]
     if known:
         latest = known[0]
-        if latest["state"] not in TERMINAL and latest["plan_digest"] != target.plan.digest():
+        if latest["state"] in TERMINAL:
+            found.notes.append(f"{given.path}: {latest['id']} is {latest['state']}, and not started again")
+        elif latest["plan_digest"] != target.plan.digest():
             why = "its plan is fixed since it was started: put the file back, or abort it and start another"
             found.leave("rollout", latest["id"], f"the file {given.path} has another plan: {why}")
         return
