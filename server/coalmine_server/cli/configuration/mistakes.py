@@ -24,6 +24,7 @@ _WORDS: Final = {
     "list_type": "give a list",
 }
 """What is said in place of pydantic's own text."""
+_QUOTES: Final = "'\""
 
 
 def mistakes_of(path: Path, text: str, model: type[BaseModel], error: ValidationError) -> list[str]:
@@ -35,10 +36,12 @@ def mistake_at(path: Path, text: str, error: InvalidPrompt) -> str:
     """Returns `FILE:LINE: KEY is VALUE: what to write instead` for what a part's own reader found."""
     if error.line is not None:
         return f"{path}:{error.line}: {str(error).replace('front matter', path.name, 1)}"
+    if error.field == "front matter":  # a name that no YAML file of ours may have
+        return f"{at(path, text, (error.value.strip(_QUOTES),))}: a key is {error.value}: {error.remedy}"
     field = error.field.removeprefix("a key of ")
     parts: Place = tuple(int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", field))
     if field != error.field:
-        parts = (*parts, error.value.strip("'\""))
+        parts = (*parts, error.value.strip(_QUOTES))
     return f"{at(path, text, parts)}: {error}"
 
 
