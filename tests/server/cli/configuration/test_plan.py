@@ -10,7 +10,7 @@ from tests.support.processes.coalmine_process import ServerProcess, coalmine
 
 ENTERPRISE = "{name: enterprise, when: {tier: [enterprise, pro]}, serve: {version: 1.0.0}}"
 TRIAL = "{name: trial, when: {tier: [trial]}, serve: {version: 1.0.0}}"
-BY_HAND = {"name": "by-hand", "when": {"tier": ["beta"]}, "serve": {"version": "1.0.1"}}
+BY_HAND: dict[str, object] = {"name": "by-hand", "when": {"tier": ["beta"]}, "serve": {"version": "1.0.1"}}
 
 
 def prod(team: Team, version: str | None, *rules: str) -> None:
