@@ -36,8 +36,10 @@ def mistake_at(path: Path, text: str, error: InvalidPrompt) -> str:
     """Returns `FILE:LINE: KEY is VALUE: what to write instead` for what a part's own reader found."""
     if error.line is not None:
         return f"{path}:{error.line}: {str(error).replace('front matter', path.name, 1)}"
-    if error.field == "front matter":  # a name that no YAML file of ours may have
-        return f"{at(path, text, (error.value.strip(_QUOTES),))}: a key is {error.value}: {error.remedy}"
+    if error.field == "front matter":  # a key that may not be so, or the file as a whole
+        key = error.value.strip(_QUOTES)
+        what = "a key" if key in text else path.name
+        return f"{at(path, text, (key,))}: {what} is {error.value}: {error.remedy}"
     field = error.field.removeprefix("a key of ")
     parts: Place = tuple(int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", field))
     if field != error.field:
@@ -99,7 +101,11 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401
 
 def _line_of(text: str, place: Place) -> int:
     """The line of the deepest part of a place that stands in the file, from 1."""
-    node, line = yaml.compose(text, Loader=yaml.SafeLoader), 1
+    line = 1
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError):  # which is the mistake that is told
+        return line
     for step in place:
         match node:
             case yaml.MappingNode():

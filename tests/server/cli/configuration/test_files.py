@@ -69,6 +69,8 @@ ARMS = "arms: [{variant: t, version: 1.0.1, weight: 0.1}, {variant: control, ver
             "prod.yaml:2: policy.required_evidence[0] is 'Eval Run': give a word in lower case",
         ),
         ("environments/prod.yaml", "a: 1\na: 2\n", "prod.yaml:1: a key is 'a': write each name once"),
+        ("environments/prod.yaml", "a: &x 1\nb: *x\n", "prod.yaml:1: prod.yaml is 'aliases (*name) are not"),
+        ("environments/prod.yaml", "a: " + "[" * 5_000, "prod.yaml:1: prod.yaml is 'nested too deep': nest"),
         ("environments/prod.yaml", "a: [1\n", "prod.yaml:2: prod.yaml is "),
         (
             "experiments/tone.yaml",
