@@ -46,6 +46,10 @@ TEMPLATES: Final = (
     "ab-test-staging",
     "holdout",
 )
+DEFAULT_TEMPLATE: Final = "canary-standard"
+"""Where neither the one who starts it nor the metadata of the version names a plan."""
+DEFAULT_ENVIRONMENT: Final = "prod"
+"""Where neither the one who starts it nor the plan names one."""
 COMPLETE: Final = "complete"
 DEFAULT_PLACE: Final = "default"
 
@@ -240,7 +244,7 @@ def read_plan(value: object, where: str = "rollout") -> RolloutPlan:
     given = dict(object_of(value, where))
     _check_texts(given, where)
     name = given.pop("rollout", None)
-    base = _document("canary-standard" if name is None else _known_template(name, f"{where}.rollout"))
+    base = _document(DEFAULT_TEMPLATE if name is None else _known_template(name, f"{where}.rollout"))
     refuse_unknown(given, _DEFAULTS, where)
     return _plan({**_DEFAULTS, **base, **given}, name, where)
 

@@ -201,8 +201,8 @@ RowVersion = Annotated[
 ]
 
 
-class RolloutBody(Body):
-    """A version to roll out."""
+class RolloutTerms(Body):
+    """What to roll out where, and how: what a request and a file of configuration say alike."""
 
     prompt: PromptName = Field(description="Name of the prompt in the registry.")
     version: VersionText = Field(description="Version to roll out.")
@@ -228,6 +228,11 @@ class RolloutBody(Body):
     )
     start_at: Moment | None = Field(default=None, description="Not before this; at once if omitted.")
     reason: Reason = None
+
+
+class RolloutBody(RolloutTerms):
+    """A version to roll out."""
+
     expected_revision: Expected = None
 
 
@@ -343,12 +348,9 @@ class ArmBody(Body):
     weight: float = Field(ge=0, le=1, description="Share of units that get this arm, from 0 to 1.")
 
 
-class ExperimentBody(Body):
-    """An experiment to start."""
+class ExperimentTerms(Body):
+    """What an experiment compares, and how it is judged: what a request and a file of configuration say."""
 
-    name: PromptName = Field(
-        description="Name of the experiment, never used before.", examples=["refund-tone"]
-    )
     arms: list[ArmBody] = Field(
         min_length=2, max_length=50, description="Treatments first, control last; weights add up to 1."
     )
@@ -372,6 +374,14 @@ class ExperimentBody(Body):
         default=[], max_length=50, description="Evidence for versions that are not approved there yet."
     )
     reason: Reason = None
+
+
+class ExperimentBody(ExperimentTerms):
+    """An experiment to start."""
+
+    name: PromptName = Field(
+        description="Name of the experiment, never used before.", examples=["refund-tone"]
+    )
     expected_revision: Expected = None
     override: Override = False
 
@@ -424,8 +434,8 @@ class StopBody(Body):
     override: Override = False
 
 
-class PolicyBody(Body):
-    """What an environment requires of promotions."""
+class PolicyTerms(Body):
+    """What an environment requires: what a request and a file of configuration say alike."""
 
     required_evidence: list[str] = Field(
         max_length=50,
@@ -444,6 +454,11 @@ class PolicyBody(Body):
         description="Age in days from which recorded evidence counts no more; null: never.",
         examples=[30],
     )
+
+
+class PolicyBody(PolicyTerms):
+    """What an environment requires of promotions."""
+
     expected_revision: Expected = None
 
 

@@ -26,6 +26,8 @@ from coalmine_server.cli import (
     timeline,
     versions,
 )
+from coalmine_server.cli.configuration import commands as configuration
+from coalmine_server.cli.configuration.commands import PLAN_EXIT_CODES
 from coalmine_server.cli.evals import (
     backtest,
     datasets,
@@ -144,6 +146,8 @@ app.command("calibrate", rich_help_panel=MAINTAIN)(statistics.calibrate)
 app.command("init", rich_help_panel=PROMPTS)(push.init)
 app.command("push", rich_help_panel=PROMPTS)(push.push)
 app.command("pull", rich_help_panel=PROMPTS)(pull.pull)
+app.command("plan", rich_help_panel=PROMPTS, epilog=PLAN_EXIT_CODES)(configuration.plan)
+app.command("apply", rich_help_panel=PROMPTS)(configuration.apply)
 app.command("check-prompts", rich_help_panel=PROMPTS)(push.check_prompts)
 app.add_typer(imports.import_app, name="import", rich_help_panel=PROMPTS)
 app.add_typer(inspect.prompts_app, name="prompts", rich_help_panel=PROMPTS)

@@ -3,15 +3,20 @@
 from typing import TYPE_CHECKING, Any, Final
 
 from coalmine_analytics.results.plan_check import PlanCheck
-from coalmine_rollouts.plan import RolloutPlan, plan_of_metadata, read_plan, template
+from coalmine_rollouts.plan import (
+    DEFAULT_ENVIRONMENT,
+    DEFAULT_TEMPLATE,
+    RolloutPlan,
+    plan_of_metadata,
+    read_plan,
+    template,
+)
 from coalmine_server.services.compare import PlanQuestion, plan_checked
 from coalmine_server.services.owned_store import OwnedStore
 
 if TYPE_CHECKING:  # SQLAlchemy, which a question about measures does not need
     from coalmine_registry.registry import Registry
 
-DEFAULT_TEMPLATE: Final = "canary-standard"
-DEFAULT_ENVIRONMENT: Final = "prod"
 DAYS_OF_TRAFFIC: Final = 14
 
 

@@ -35,6 +35,8 @@ _COMMANDS = (
     ("snapshot", "dev"),
     ("check-prompts", "prompts"),
     ("push", "prompts"),
+    ("plan", "."),
+    ("apply", ".", "--yes"),
     ("pull", "pulled", "--prompt", _PROMPT),
     ("token", "list"),
 )

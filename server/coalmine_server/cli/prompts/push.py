@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from coalmine_server.client import Client
 
 
+EDITED = "the file was edited since it was published: put it back and add a new version"
+"""Why a version whose content differs from the published one is refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pushed:
     """Outcome of pushing one file."""
@@ -84,7 +88,7 @@ def push(
     ):
         pushed = {file.reference for file in files}
         for count, file in enumerate(files, 1):
-            done.append(_push(client, file, pushed, dry_run=dry_run))
+            done.append(push_file(client, file, pushed, dry_run=dry_run))
             advance(count, len(files))
         if diff and not as_json:
             for file, each in zip(files, done, strict=True):
@@ -101,6 +105,18 @@ def push(
         if not as_json:
             note("Some versions were refused: see above.")
         raise typer.Exit(1)
+
+
+def version_body(file: "PromptFile") -> dict[str, object]:
+    """The body of the request that registers a version: its content, and where it came from."""
+    from coalmine_registry.prompt_files.source import source_of
+
+    source = source_of(file.path, os.environ)
+    return {
+        "version": file.version,
+        "content": file.content.to_json(),
+        "source": None if source is None else asdict(source),
+    }
 
 
 def check_prompts(
@@ -148,24 +164,26 @@ def check_prompts(
         raise typer.Exit(1)
 
 
-def _push(client: "Client", file: "PromptFile", pushed: set[str], *, dry_run: bool) -> Pushed:
-    from coalmine_registry.prompt_files.source import source_of
+def push_file(client: "Client", file: "PromptFile", pushed: set[str], *, dry_run: bool) -> Pushed:
+    """Registers one version, or says what registering it would do.
+
+    Args:
+        client: Of the registry's server.
+        file: The version.
+        pushed: `name@version` of all files that are pushed with it, which it may include.
+        dry_run: True to change nothing.
+    """
     from coalmine_server.errors import ServerError
 
     known = _find(client, file.name, file.version)
     if known is not None:
         if known["digest"] == file.content.digest():
             return Pushed(file.name, file.version, "unchanged")
-        why = "the file was edited since it was published: put it back and add a new version"
-        return Pushed(file.name, file.version, "refused", reasons=(why,))
-    source = source_of(file.path, os.environ)
-    body = {
-        "version": file.version,
-        "content": file.content.to_json(),
-        "source": None if source is None else asdict(source),
-    }
+        return Pushed(file.name, file.version, "refused", reasons=(EDITED,))
     try:
-        found = client.post(path_of("prompts", file.name, "versions"), body, {"dry_run": dry_run})
+        found = client.post(
+            path_of("prompts", file.name, "versions"), version_body(file), {"dry_run": dry_run}
+        )
     except ServerError as error:
         needed = [each for each in file.content.includes() if each in pushed]
         if dry_run and not all(_find(client, *each.split("@")) for each in needed):
