@@ -109,7 +109,7 @@ def test_what_is_said_later_about_forgotten_calls_goes_with_the_next(store: Stor
     )
     forget_units(store, ["ann-1234567"], MergePolicy(), NOW)
     late = feedback(400, call, thumbs="up", comment="what a shame")
-    store.commit(Feed(offset=1_000).batch([], [late], [score(401, call, 0.5) | {"rationale": "said rudely"}]))
+    store.commit(Feed(offset=125).batch([], [late], [score(401, call, 0.5) | {"rationale": "said rudely"}]))
     done = forget_units(store, ["ann-1234567"], MergePolicy(), NOW)
     assert (done.request_ids, len(done.all_request_ids)) == ([], 30)
     assert (done.rows["feedback"], done.rows["scores"], set(done.left.values())) == (1, 1, {0})

@@ -32,6 +32,7 @@ def test_a_user_is_forgotten_while_the_server_runs(tmp_path: Path) -> None:
             assert admin.get("/v1/versions") == before
             first, other = (admin.get(f"/v1/requests/{each}") for each in ids[:2])
             assert admin.get("/v1/datasets/kept/cases")["items"] == []
+            case["id"] = "2"
             admin.post("/v1/datasets", {"name": "late", "lines": json.dumps(case) + "\n"}, expect=201)
             late = coalmine_json("forget", "--unit-id", "ann-1234567", home=home)
             assert (late["requests"], late["dataset_cases"]) == (0, 1)
