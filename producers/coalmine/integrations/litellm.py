@@ -67,6 +67,8 @@ class _Said:
     def __exit__(self, *_: object) -> None:
         """Ends nothing."""
 
+    abandon = __exit__
+
 
 class _Stream(MeasuredStream):
     """LiteLLM's pieces name the model that was asked; the one that answered is in the provider's."""

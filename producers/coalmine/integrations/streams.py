@@ -28,6 +28,8 @@ class MeasuredStream:
         return type(self._stream)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        if name in {"_stream", "_call"}:  # a copy that is being made has neither
+            raise AttributeError(name)
         return getattr(self._stream, name)
 
     def close(self) -> Any:  # noqa: ANN401 - an asynchronous stream returns what is to be awaited
@@ -73,7 +75,8 @@ class MeasuredStream:
         return self._passed(piece)
 
     def __del__(self) -> None:
-        self._end(GeneratorExit())
+        if (call := getattr(self, "_call", None)) is not None:
+            call.abandon()
 
     def _passed(self, piece: Any) -> Any:  # noqa: ANN401
         if self._call is not None:
