@@ -9,15 +9,20 @@ from collections.abc import Iterator
 from contextvars import copy_context
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import httpx
 import pytest
+from langchain_core.language_models import BaseChatModel
+from openai.types.chat import ChatCompletionChunk
 
 from coalmine import Coalmine
+from coalmine.integrations import litellm as our_litellm
 from coalmine.integrations import using
 from coalmine.integrations.calls import begin_call, measured, take_whole
 from coalmine.integrations.http_pieces import MeasuredBody
+from coalmine.integrations.langchain import CoalmineCallback
 from coalmine.integrations.streams import MeasuredStream
 from tests.support.oracles.produced import requests_of, spooled
 
@@ -133,3 +138,64 @@ def _drop(kind: str, call: Any) -> None:
         MeasuredBody.follow(response, call, hides_usage=False)
         del response
     gc.collect()
+
+
+class _Slow(BaseChatModel):
+    """A model of LangChain's that never answers."""
+
+    started: Any
+
+    @property
+    def _llm_type(self) -> str:
+        return "slow"
+
+    def _generate(self, *_: Any, **__: Any) -> Any:
+        raise NotImplementedError
+
+    async def _agenerate(self, *_: Any, **__: Any) -> Any:
+        self.started.set()
+        await asyncio.sleep(3600)
+
+
+def test_a_run_of_langchain_that_is_cancelled_is_one_event(cm: Coalmine, tmp_path: Path) -> None:
+    """LangChain calls no callback for it."""
+    callback = CoalmineCallback()
+
+    async def cancelled() -> None:
+        started = asyncio.Event()
+        model = _Slow(started=started)
+        running = asyncio.create_task(model.ainvoke("x", config={"callbacks": [callback]}))
+        await started.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    with _for(cm):
+        asyncio.run(cancelled())
+    assert cm.flush(30)
+    (record,) = requests_of(spooled(tmp_path))
+    assert (record["outcome"], record["error_type"]) == ("cancelled", None)
+
+
+def test_usage_that_a_service_did_not_ask_litellm_for_is_not_shown_to_it(
+    cm: Coalmine, tmp_path: Path
+) -> None:
+    def completion(model: str, *, stream: bool, stream_options: object = None) -> Iterator[Any]:
+        assert model
+        assert stream
+        about = {"id": "x", "created": 1, "model": "gpt-4o", "object": "chat.completion.chunk"}
+        choice = {"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"}
+        yield ChatCompletionChunk.model_validate({**about, "choices": [choice]})
+        if stream_options:
+            usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+            yield ChatCompletionChunk.model_validate({**about, "choices": [], "usage": usage})
+
+    functions = SimpleNamespace(completion=completion)
+    our_litellm.instrument(functions)
+    with _for(cm):
+        pieces = functions.completion("openai/gpt-4o", stream=True)
+        assert [each.choices[0].delta.content for each in pieces] == ["a"]
+        asked = {"include_usage": True}
+        assert len(list(functions.completion("openai/gpt-4o", stream=True, stream_options=asked))) == 2
+    assert cm.flush(30)
+    assert [each["output_tokens"] for each in requests_of(spooled(tmp_path))] == [2, 2]
