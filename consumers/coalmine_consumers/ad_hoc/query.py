@@ -84,14 +84,17 @@ def _lend_all(
                 cursor.execute(f"CREATE TABLE {into}.{named} AS FROM {named}").fetchall()
                 continue
             event = next(each for each in INGESTED_EVENTS if each == table)
-            cursor.execute(f"CREATE TABLE {hidden}.{event}_hot AS FROM {event}_hot").fetchall()
-            paths = live_paths(cursor, store.directory, event)
-            every = f"FROM {_HIDDEN}.{event}_hot"
-            if paths:
-                every += f" UNION ALL BY NAME FROM {segment_scan(cursor, event, paths)}"
             columns = cursor.table(f"{event}_hot").columns
-            shown = "*" if private else public_columns(columns, f"(SELECT salt FROM {_HIDDEN}.salts)")  # noqa: S608
-            views.append(f"CREATE VIEW {event} AS SELECT {shown} FROM ({every})")  # noqa: S608 - our own
+            # What is not shown is not copied either: if this process is killed, the folder stays.
+            shown = "*" if private else public_columns(columns, salt)
+            every = f"FROM {_HIDDEN}.{event}_hot"
+            hot = f"SELECT {shown} FROM {event}_hot"  # noqa: S608 - our own
+            cursor.execute(f"CREATE TABLE {hidden}.{event}_hot AS {hot}").fetchall()
+            paths = live_paths(cursor, store.directory, event)
+            if paths:
+                shown = "*" if private else public_columns(columns, f"(SELECT salt FROM {_HIDDEN}.salts)")  # noqa: S608
+                every += f" UNION ALL BY NAME SELECT {shown} FROM {segment_scan(cursor, event, paths)}"  # noqa: S608
+            views.append(f"CREATE VIEW {event} AS {every}")
             files += paths
     return views, files
 
