@@ -47,6 +47,9 @@ class CallSink(Protocol):
     def finish(self, call: "Call", *, quietly: bool) -> None:
         """Queues the call's event; `quietly` where an error of the service's own is on its way."""
 
+    def leave(self, call: "Call") -> None:
+        """The same from a finalizer: it waits for nothing, and takes no lock that its thread may hold."""
+
     def unknown_reply(self, reply: object) -> None:
         """Notes that `record` did not know a reply's shape."""
 
@@ -189,20 +192,31 @@ class Call:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        ended_ns = time.perf_counter_ns()
-        if self._state != 1 or self._generation != self._sink.generation:
-            # A child forked inside the block leaves the event to its parent.
+        if not self._ends():
             return
-        self._state = 2
-        if self.filling is not None:
-            self.input_length = input_length(self.filling)
-        self.duration_ns = ended_ns - self._began_ns
         if exc_type is not None and exc_type.__name__ in _CANCELLED:
             # Whoever reads the answer has had enough of it: no fault of the prompt's.
             self.cancelled = True
         elif exc_type is not None and self.error_type is None:
             self.error_type = exc_type.__qualname__ if exc is None else error_name(exc)
         self._sink.finish(self, quietly=exc_type is not None)
+
+    def abandon(self) -> None:
+        """Ends the call as cancelled, unless it has ended; for finalizers, which run anywhere."""
+        if self._ends():
+            self.cancelled = True
+            self._sink.leave(self)
+
+    def _ends(self) -> bool:
+        ended_ns = time.perf_counter_ns()
+        if self._state != 1 or self._generation != self._sink.generation:
+            # A child forked inside the block leaves the event to its parent.
+            return False
+        self._state = 2
+        if self.filling is not None:
+            self.input_length = input_length(self.filling)
+        self.duration_ns = ended_ns - self._began_ns
+        return True
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

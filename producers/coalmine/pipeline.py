@@ -126,6 +126,17 @@ class Pipeline:
             self._start()
         return True
 
+    def leave(self, draft: Draft) -> None:
+        """Queues an event from a finalizer, or drops it.
+
+        That runs anywhere, also in the midst of this class and on the client's thread: it waits for no room,
+        and wakes nobody. The thread sees the event when it next looks.
+        """
+        if self.is_closing or len(self._queue) >= self._limit:
+            self._counters.refuse("closed" if self.is_closing else "queue_full")
+            return
+        self._queue.append(self._within_budget(draft) if has_text(draft) else draft)
+
     def _find_room(self, wait_s: float | None) -> bool:
         give_up_at = _deadline(
             wait_s if wait_s is not None else float("inf") if self._waits_when_full else 0.0

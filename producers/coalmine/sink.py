@@ -56,6 +56,10 @@ class Sink:
             if not quietly:
                 raise
 
+    def leave(self, call: Call) -> None:
+        """Queues the event of a call from a finalizer."""
+        self._pipeline.leave(call)
+
     def offer(self, draft: Draft, *, wait_s: float | None = None) -> bool:
         """Queues an event; False when it was dropped.
 

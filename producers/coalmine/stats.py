@@ -68,7 +68,7 @@ class Counters:
 
     def reset(self) -> None:
         """Starts again at zero, in a forked child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may count in the midst of counting
         self._taken = 0
         self._refused = 0
         self._lost = 0

@@ -28,7 +28,7 @@ class TextBudget:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may ask in the midst of asking
         self._waiting = 0
 
     def take(self, chars: int) -> bool:

@@ -1,12 +1,12 @@
 """Which statements analysts may run: one SELECT over known tables.
 
 DuckDB's own parser says what a statement reads. That comes before the sandbox, which has no files but those
-of the store: a statement may not name these either, since they hold columns that not everybody sees.
+of the store: a statement may not name these either, since they hold columns that not everybody sees, nor ask
+for the sandbox's own catalogue and settings, which name them.
 """
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any, Final
 
 import duckdb
@@ -21,6 +21,17 @@ _FUNCTIONS: Final = frozenset({"unnest", "range", "generate_series", "json_each"
 """Table functions that read nothing but their arguments."""
 _PLAIN: Final = re.compile(r"\w+")
 """A name that cannot be a file's: DuckDB reads `'x.parquet'` as a table."""
+_FORBIDDEN: Final = frozenset(
+    {
+        "current_setting",
+        "getvariable",
+        "json_serialize_plan",
+        "pg_get_constraintdef",
+        "pg_get_viewdef",
+        "write_log",
+    }
+)
+"""Functions that read the catalogue or the settings."""
 
 
 def tables_of(statement: str) -> set[str]:
@@ -31,8 +42,11 @@ def tables_of(statement: str) -> set[str]:
     """
     if len(statement) > LONGEST_STATEMENT:
         raise InvalidParameter(f"sql: {len(statement):,} characters, and {LONGEST_STATEMENT:,} at most")
-    with duckdb.connect(config={"autoinstall_known_extensions": False}) as parser:
-        found = parser.execute("SELECT json_serialize_sql(?::VARCHAR)", [statement]).fetchone()
+    try:
+        with duckdb.connect(config={"autoinstall_known_extensions": False}) as parser:
+            found = parser.execute("SELECT json_serialize_sql(?::VARCHAR)", [statement]).fetchone()
+    except duckdb.Error as error:  # half a surrogate pair
+        raise InvalidParameter(f"sql: {error}") from error
     tree: Any = json.loads(found[0]) if found else {"error": True, "error_message": "nothing to run"}
     if tree["error"]:
         message = str(tree.get("error_message", ""))
@@ -41,47 +55,63 @@ def tables_of(statement: str) -> set[str]:
         raise InvalidParameter(f"sql: {message}")
     if len(tree["statements"]) != 1:
         raise InvalidParameter(f"sql: {len(tree['statements'])} statements: give one")
-    nodes = list(_nodes(tree["statements"][0]))
-    named = {entry["key"] for node in nodes for entry in node.get("cte_map", {}).get("map", ())}
-    for name in named:
-        if not _PLAIN.fullmatch(name):
-            raise InvalidParameter(f"sql: the name {name!r} of a WITH: use letters, digits and underscores")
-    return {name for node in nodes if (name := _read(node, named)) is not None}
+    return _tables(tree["statements"][0])
 
 
-def _read(node: dict[str, Any], named: set[str]) -> str | None:
+def _tables(statement: Any) -> set[str]:  # noqa: ANN401 - JSON
+    """Walks the syntax tree; a name of a WITH stands for a table only where it is seen."""
+    tables: set[str] = set()
+    waiting: list[tuple[Any, frozenset[str]]] = [(statement, frozenset())]
+    while waiting:
+        node, named = waiting.pop()
+        if isinstance(node, list):
+            waiting += ((each, named) for each in node)
+        elif isinstance(node, dict):
+            for entry in (node.get("cte_map") or {}).get("map", ()):
+                waiting.append((entry["value"], named))
+                named |= {_plain(entry["key"])}
+            if (name := _read(node, named)) is not None:
+                tables.add(name)
+            # Only the second half of a recursive query sees itself: the first one reads a table of that name.
+            itself = {_plain(node["cte_name"])} if node.get("type") == "RECURSIVE_CTE_NODE" else set()
+            waiting += (
+                (each, named | itself if key == "right" else named)
+                for key, each in node.items()
+                if key != "cte_map"
+            )
+    return tables
+
+
+def _plain(name: str) -> str:
+    if not _PLAIN.fullmatch(name):
+        raise InvalidParameter(f"sql: the name {name!r} of a WITH: use letters, digits and underscores")
+    return name.lower()
+
+
+def _read(node: dict[str, Any], named: frozenset[str]) -> str | None:
     """The table that a node of the syntax tree reads, if it does."""
     match node.get("type"):
         case "BASE_TABLE":
-            name = str(node["table_name"])
-            if node.get("catalog_name") or node.get("schema_name") not in ("", "main"):
+            name, schema = str(node["table_name"]).lower(), str(node.get("schema_name") or "").lower()
+            if node.get("catalog_name") or schema not in ("", "main"):
                 raise InvalidParameter(f"sql: {name}: name tables without a schema: {', '.join(TABLES)}")
-            if name in named and not node.get("schema_name"):
+            if name in named and not schema:
                 return None
-            if name.lower() not in TABLES:
-                close = nearest(name.lower(), TABLES)
+            if name not in TABLES:
+                close = nearest(name, TABLES)
                 hint = f"did you mean {close}?" if close else f"known: {', '.join(TABLES)}"
                 raise InvalidParameter(f"sql: no table {name}; {hint}")
-            return name.lower()
+            return name
         case "TABLE_FUNCTION":
             name = str(node["function"].get("function_name", "")).lower()
             if name not in _FUNCTIONS:
                 raise InvalidParameter(
                     f"sql: the table function {name}() is not allowed: read {', '.join(TABLES)}"
                 )
+        case "FUNCTION" if (name := str(node.get("function_name", "")).lower()) in _FORBIDDEN:
+            raise InvalidParameter(f"sql: the function {name}() is not allowed: leave it out")
         case "SHOW_REF" if node.get("query") is None:
             raise InvalidParameter(f"sql: use DESCRIBE and one of {', '.join(TABLES)}")
         case _:
             pass
     return None
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON
-    waiting = [tree]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, dict):
-            yield each
-            waiting += each.values()
-        elif isinstance(each, list):
-            waiting += each

@@ -52,7 +52,7 @@ def export(
     if folder.exists():
         raise InvalidParameter(f"{folder} exists: name a new folder")
     make_private_folder(folder)
-    salt = secrets.token_hex(16)
+    salt = quote_literal(secrets.token_hex(16))
     into = f"export_{secrets.token_hex(4)}"
     with store.cursor() as cursor:
         if to == "duckdb":

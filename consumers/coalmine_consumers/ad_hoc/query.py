@@ -1,40 +1,39 @@
-"""Runs a statement of an analyst on a snapshot, in a database of its own that cannot reach anything else."""
+"""Runs a statement of an analyst on a snapshot, in a process of its own that cannot reach anything else.
 
+DuckDB counts no single value as memory (`repeat('x', 2000000000)`), and looks between chunks only whether it
+is to stop: inside the server one statement could end ingest. A process can be limited, and ended.
+"""
+
+import json
+import os
 import secrets
 import shutil
+import subprocess
+import sys
 import tempfile
-import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict
+from pathlib import Path
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 
+from coalmine_consumers.ad_hoc import process
 from coalmine_consumers.ad_hoc.check import tables_of
+from coalmine_consumers.ad_hoc.process import ANSWER, DATABASE, Limits, Task, too_large, too_slow
 from coalmine_consumers.ad_hoc.tables import public_columns
-from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
-from coalmine_consumers.sql import fetch_table, lent, quote_identifier, quote_literal
+from coalmine_consumers.raw import INGESTED_EVENTS
+from coalmine_consumers.sql import quote_identifier, quote_literal
 from coalmine_consumers.store import Store
 from coalmine_consumers.store.views import live_paths, segment_scan
 from coalmine_schemas.errors import InvalidParameter
 
 _HIDDEN: Final = "hidden"
 """Schema of tables with columns that not everybody sees: statements may name no schema and so reach none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a statement may take."""
-
-    timeout_s: float = 60.0
-    memory_mb: int = 256
-    """Of DuckDB; what does not fit goes to disk, up to ten times as much."""
-    rows: int = 10_000
-    """Rows of the answer; more are left out, and it says so."""
-    answer_mb: int = 64
-    """Size of the answer."""
+_GRACE_S: Final = 5.0
+"""Longest time that the process takes to start, and to stop by itself when its time is over."""
 
 
 def run_query(
@@ -56,107 +55,84 @@ def run_query(
     """
     limits = limits or Limits()
     tables = tables_of(statement)
-    with _sandbox(limits) as connection:
-        files = _lend_all(store, connection, tables, private=private)
-        allowed = ", ".join(map(quote_literal, files))
-        connection.execute(f"SET allowed_paths = [{allowed}]")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        found = _within(limits, connection, statement)
-    if found.nbytes > limits.answer_mb * 2**20:
-        raise InvalidParameter(
-            f"sql: the answer has {found.nbytes / 2**20:,.0f} MB, {limits.answer_mb} at most: select fewer "
-            "columns"
-        )
+    folder = Path(tempfile.mkdtemp(prefix="coalmine-sql-"))
+    try:
+        views, files = _lend_all(store, folder, tables, private=private)
+        _run(Task(str(folder), views, files, statement), limits)
+        with pa.OSFile(str(folder / ANSWER)) as file, pa.ipc.open_file(file) as answer:
+            found = answer.read_all()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return found.slice(0, limits.rows), found.num_rows > limits.rows
 
 
-@contextmanager
-def _sandbox(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
-    folder = tempfile.mkdtemp(prefix="coalmine-sql-")
-    try:
-        with duckdb.connect(
-            config={
-                "TimeZone": "UTC",
-                "threads": 2,
-                "memory_limit": f"{limits.memory_mb}MiB",
-                "temp_directory": folder,
-                "max_temp_directory_size": f"{10 * limits.memory_mb}MiB",
-                "autoinstall_known_extensions": False,
-                "python_enable_replacements": False,
-            }
-        ) as connection:
-            yield connection
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _lend_all(
-    store: Store, connection: duckdb.DuckDBPyConnection, tables: Collection[str], *, private: bool
-) -> list[str]:
-    """Gives the sandbox tables, all as of one moment; returns the files that they read."""
-    salt = secrets.token_hex(16)
+    store: Store, folder: Path, tables: Collection[str], *, private: bool
+) -> tuple[list[str], list[str]]:
+    """Copies tables into a database, all as of one moment; returns statements of views, and their files."""
+    views: list[str] = []
     files: list[str] = []
-    connection.execute(f"CREATE SCHEMA {_HIDDEN}").fetchall()
-    with store.cursor() as cursor:
+    with store.cursor() as cursor, _attached(cursor, folder / DATABASE) as into:
+        hidden = f"{into}.{_HIDDEN}"
+        cursor.execute(f"CREATE SCHEMA {hidden}").fetchall()
+        # In a table, since the text of a view can be read.
+        salt = quote_literal(secrets.token_hex(16))
+        cursor.execute(f"CREATE TABLE {hidden}.salts AS SELECT {salt} AS salt").fetchall()
+        for table in sorted(tables):
+            if table not in INGESTED_EVENTS:
+                named = quote_identifier(table)
+                cursor.execute(f"CREATE TABLE {into}.{named} AS FROM {named}").fetchall()
+                continue
+            event = next(each for each in INGESTED_EVENTS if each == table)
+            columns = cursor.table(f"{event}_hot").columns
+            # What is not shown is not copied either: if this process is killed, the folder stays.
+            shown = "*" if private else public_columns(columns, salt)
+            every = f"FROM {_HIDDEN}.{event}_hot"
+            hot = f"SELECT {shown} FROM {event}_hot"  # noqa: S608 - our own
+            cursor.execute(f"CREATE TABLE {hidden}.{event}_hot AS {hot}").fetchall()
+            paths = live_paths(cursor, store.directory, event)
+            if paths:
+                shown = "*" if private else public_columns(columns, f"(SELECT salt FROM {_HIDDEN}.salts)")  # noqa: S608
+                every += f" UNION ALL BY NAME SELECT {shown} FROM {segment_scan(cursor, event, paths)}"  # noqa: S608
+            views.append(f"CREATE VIEW {event} AS {every}")
+            files += paths
+    return views, files
+
+
+@contextmanager
+def _attached(cursor: duckdb.DuckDBPyConnection, path: Path) -> Iterator[str]:
+    """A new database that a transaction writes to."""
+    name = f"sql_{secrets.token_hex(4)}"
+    cursor.execute(f"ATTACH {quote_literal(str(path))} AS {name}").fetchall()
+    try:
         cursor.begin()
         try:
-            for table in sorted(tables):
-                event = next((each for each in INGESTED_EVENTS if each == table), None)
-                if event is None:
-                    _copy(cursor, connection, table)
-                else:
-                    columns = _copy(cursor, connection, f"{event}_hot", _HIDDEN)
-                    paths = live_paths(cursor, store.directory, event)
-                    stored = segment_scan(cursor, event, paths) if paths else None
-                    _view(connection, event, stored, "*" if private else public_columns(columns, salt))
-                    files += paths
-        finally:
+            yield name
+            cursor.commit()
+        except BaseException:
             cursor.rollback()
-    return files
-
-
-def _copy(
-    cursor: duckdb.DuckDBPyConnection, into: duckdb.DuckDBPyConnection, table: str, schema: str = "main"
-) -> list[str]:
-    """Copies a table of the store into a schema of the sandbox; returns its columns."""
-    named = quote_identifier(table)
-    copied = f"{schema}.{named}"
-    stored = cursor.table(table)
-    columns = list(stored.columns)
-    kinds = ", ".join(
-        f"{quote_identifier(name)} {kind}" for name, kind in zip(columns, stored.types, strict=True)
-    )
-    into.execute(f"CREATE TABLE {copied} ({kinds})").fetchall()
-    with lent(into, lent_rows=fetch_table(cursor, f"SELECT * FROM {named}")):  # noqa: S608 - quoted
-        into.execute(f"INSERT INTO {copied} BY NAME SELECT * FROM lent_rows").fetchall()  # noqa: S608 - quoted
-    return columns
-
-
-def _view(
-    connection: duckdb.DuckDBPyConnection, event: IngestedEvent, stored: str | None, shown: str
-) -> None:
-    every = f"SELECT * FROM {_HIDDEN}.{event}_hot"  # noqa: S608 - a closed set of names
-    if stored is not None:
-        every += f" UNION ALL BY NAME SELECT * FROM {stored}"  # noqa: S608 - quoted by segment_scan
-    connection.execute(f"CREATE VIEW {event} AS SELECT {shown} FROM ({every})").fetchall()  # noqa: S608
-
-
-def _within(limits: Limits, connection: duckdb.DuckDBPyConnection, statement: str) -> pa.Table:
-    timer = threading.Timer(limits.timeout_s, connection.interrupt)
-    timer.start()
-    try:
-        inner = statement.strip().rstrip(";")
-        return fetch_table(connection, f"SELECT * FROM (\n{inner}\n) LIMIT {limits.rows + 1}")  # noqa: S608
-    except duckdb.InterruptException as error:
-        raise InvalidParameter(
-            f"sql: it took more than {limits.timeout_s:g} s: give a shorter period, or aggregate rollups"
-        ) from error
-    except duckdb.OutOfMemoryException as error:
-        raise InvalidParameter(
-            f"sql: it took more than {limits.memory_mb} MB of memory: give a shorter period or fewer groups"
-        ) from error
-    except duckdb.Error as error:
-        raise InvalidParameter(f"sql: {error}") from error
+            raise
     finally:
-        timer.cancel()
+        cursor.execute(f"DETACH {name}").fetchall()
+
+
+def _run(task: Task, limits: Limits) -> None:
+    """Runs the process; no secret of this one's environment is in its own."""
+    known = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter
+            [sys.executable, "-P", process.__file__],
+            input=json.dumps({"task": asdict(task), "limits": asdict(limits)}),
+            env={**known, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"},
+            cwd=task.folder,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=limits.timeout_s + _GRACE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InvalidParameter(f"sql: {too_slow(limits)}") from error
+    if done.stdout:
+        raise InvalidParameter(f"sql: {done.stdout}")
+    if done.returncode:
+        raise InvalidParameter(f"sql: {too_large(limits)}")

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Final
 
 from coalmine_consumers.raw import INGESTED_EVENTS
-from coalmine_consumers.sql import quote_identifier, quote_literal
+from coalmine_consumers.sql import quote_identifier
 
 TABLES: Final[tuple[str, ...]] = (
     *INGESTED_EVENTS,
@@ -31,12 +31,10 @@ def public_columns(columns: Collection[str], salt: str) -> str:
 
     Args:
         columns: Of the rows.
-        salt: A secret of this one answer.
+        salt: SQL of a secret of this one answer.
     """
     texts = ", ".join(quote_identifier(name) for name in TEXTS if name in columns)
-    units = ", ".join(
-        f"sha256({quote_literal(salt)} || {name})[:16] AS {name}" for name in UNITS if name in columns
-    )
+    units = ", ".join(f"sha256({salt} || {name})[:16] AS {name}" for name in UNITS if name in columns)
     exclude = f" EXCLUDE ({texts})" if texts else ""
     replace = f" REPLACE ({units})" if units else ""
     return f"*{exclude}{replace}"

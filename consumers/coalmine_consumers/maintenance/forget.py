@@ -3,6 +3,9 @@
 Rows stay, with a pseudonym that nobody can trace, so that every count, sum and audit stays what it was: of a
 call its texts, session, trace and parameters go, of feedback its comment, correction and metadata, of scores
 their rationales. Files are written anew, one after the other; queries see each change as a whole.
+
+Calls that were forgotten before are looked at each time: if that ended half-way, or feedback came later,
+what it says goes now.
 """
 
 import secrets
@@ -13,6 +16,7 @@ from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from coalmine_consumers.maintenance.files import discarded_on_error
 from coalmine_consumers.maintenance.merge import own_instance
@@ -37,6 +41,8 @@ from coalmine_consumers.store.segments import SegmentWriter
 SHORTEST_SEARCHED: Final = 6
 """Characters of an identifier that is looked for inside dead letters: a shorter one is in anybody's."""
 
+_PSEUDONYM: Final = "forgotten-"
+_FORGOTTEN: Final = f"regexp_full_match(unit_id, '{_PSEUDONYM}[0-9a-f]{{16}}')"
 _UNIT: Final = "coalesce((SELECT any_value(name) FROM pseudonyms WHERE id = unit_id), unit_id)"
 _OF_CALLS: Final = "request_id IN (SELECT request_id::UUID FROM forgotten)"
 _ABOUT: Final[Mapping[IngestedEvent, str]] = {
@@ -80,6 +86,8 @@ class ForgottenRows:
 
     request_ids: list[str] = field(default_factory=list)
     """Calls of the users."""
+    all_request_ids: list[str] = field(default_factory=list)
+    """Those, and calls that were forgotten before."""
     rows: dict[str, int] = field(default_factory=dict)
     """Rows that were emptied, by table."""
     files: int = 0
@@ -100,12 +108,14 @@ def forget_units(store: Store, unit_ids: Sequence[str], policy: MergePolicy, now
         now: The time.
     """
     pseudonyms = pa.table(
-        {"id": list(unit_ids), "name": [f"forgotten-{secrets.token_hex(8)}" for _ in unit_ids]}
+        {"id": list(unit_ids), "name": [f"{_PSEUDONYM}{secrets.token_hex(8)}" for _ in unit_ids]}
     )
     done = ForgottenRows()
     with turn(store):
-        lent_tables = {"pseudonyms": pseudonyms, "forgotten": _calls_of(store, pseudonyms)}
-        done.request_ids = lent_tables["forgotten"]["request_id"].cast(pa.string()).to_pylist()
+        calls = _calls_of(store, pseudonyms)
+        done.all_request_ids = calls["request_id"].to_pylist()
+        done.request_ids = calls.filter(pc.field("theirs"))["request_id"].to_pylist()
+        lent_tables = {"pseudonyms": pseudonyms, "forgotten": calls}
         for event in INGESTED_EVENTS:
             # Hot rows first: what is sealed into a file meanwhile has been emptied, and tasks wait.
             with store.transaction() as connection, lent(connection, **lent_tables):
@@ -125,8 +135,12 @@ def forget_units(store: Store, unit_ids: Sequence[str], policy: MergePolicy, now
 
 def _calls_of(store: Store, pseudonyms: pa.Table) -> pa.Table:
     with store.cursor() as cursor, lent(cursor, pseudonyms=pseudonyms):
-        found = f"SELECT request_id::VARCHAR AS request_id FROM requests WHERE {_ABOUT['requests']}"  # noqa: S608
-        return fetch_table(cursor, found)
+        theirs = _ABOUT["requests"]
+        return fetch_table(
+            cursor,
+            f"SELECT request_id::VARCHAR AS request_id, coalesce({theirs}, false) AS theirs FROM requests "  # noqa: S608
+            f"WHERE {theirs} OR {_FORGOTTEN}",
+        )
 
 
 def _changed(connection: duckdb.DuckDBPyConnection, update: str) -> int:

@@ -30,4 +30,5 @@ class Forgotten:
     complete: bool
     """True where nothing is left, and every file could be looked into."""
     not_searched: list[str]
-    """What was not searched: files that are missing, dead letters where an identifier is short."""
+    """Places that were not searched and may still name them: files that are missing, dead letters where an
+    identifier is short, the spool, Kafka, answers of evaluation runs, backups, exports, logs, segments."""

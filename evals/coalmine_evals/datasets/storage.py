@@ -26,6 +26,8 @@ from coalmine_schemas.prompts import check_prompt_name
 from coalmine_schemas.results import Page
 
 _SHORTEST_DIGEST: Final = 6
+_AT_ONCE: Final = 500
+"""Values of one statement."""
 _HEX: Final = frozenset("0123456789abcdef")
 
 
@@ -149,25 +151,25 @@ def page_of_cases(
     )
 
 
-def forget_request(database: Database, request_id: str) -> int:
-    """Takes what came from a production request out of all datasets and proposals.
+def forget_requests(database: Database, request_ids: Sequence[str]) -> int:
+    """Takes what came from production requests out of all datasets and proposals.
 
     The digest of a content stays its name, though a case of it is gone.
 
     Returns:
         How many cases and proposals there were.
     """
-    source = source_of(request_id)
 
     def write(connection: Connection) -> int:
-        from_request = (dataset_cases.c.source == source) & dataset_cases.c.body.is_not(None)
-        cases = connection.execute(update(dataset_cases).where(from_request).values(body=None)).rowcount
-        of_request = dataset_proposals.c.request_id == request_id
-        waiting = of_request & dataset_proposals.c.body.is_not(None)
-        proposals = connection.execute(
-            update(dataset_proposals).where(waiting).values(body=None, state="forgotten")
-        ).rowcount
-        return int(cases + proposals)
+        rows = 0
+        for first in range(0, len(request_ids), _AT_ONCE):
+            ids = request_ids[first : first + _AT_ONCE]
+            of_cases = dataset_cases.c.source.in_(map(source_of, ids)) & dataset_cases.c.body.is_not(None)
+            rows += connection.execute(update(dataset_cases).where(of_cases).values(body=None)).rowcount
+            waiting = dataset_proposals.c.request_id.in_(ids) & dataset_proposals.c.body.is_not(None)
+            emptied = update(dataset_proposals).where(waiting).values(body=None, state="forgotten")
+            rows += connection.execute(emptied).rowcount
+        return rows
 
     return database.write(write)
 

@@ -3,7 +3,7 @@
 import inspect
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Final
@@ -21,8 +21,7 @@ Begin = Callable[[tuple[Any, ...], dict[str, Any]], tuple[Call, Take] | None]
 _BEGIN: Final[ContextVar[BeginCall | None]] = ContextVar("coalmine_begin_call", default=None)
 
 
-@contextmanager
-def using(begin: BeginCall) -> Iterator[None]:
+def using(begin: BeginCall) -> AbstractContextManager[None]:
     """Names the prompt that calls within a block are for: give it `prompt.call`.
 
     Each call of an instrumented client makes one event of its own. Outside of such a block none is made.
@@ -31,21 +30,23 @@ def using(begin: BeginCall) -> Iterator[None]:
         begin: Begins a call when given `model` and `provider`: `prompt.call`, or
             `partial(cm.call, "support-refund", version="1.3.0")`.
     """
+    return _beginning(begin)
+
+
+def unmeasured() -> AbstractContextManager[None]:
+    """Keeps calls within a block from making events, such as those a library makes for a call of its own."""
+    return _beginning(None)
+
+
+@contextmanager
+def _beginning(begin: BeginCall | None) -> Iterator[None]:
     token = _BEGIN.set(begin)
     try:
         yield
     finally:
-        _BEGIN.reset(token)
-
-
-@contextmanager
-def unmeasured() -> Iterator[None]:
-    """Keeps calls within a block from making events, such as those a library makes for a call of its own."""
-    token = _BEGIN.set(None)
-    try:
-        yield
-    finally:
-        _BEGIN.reset(token)
+        # A generator that holds the block may be closed in another context, which never knew of it.
+        with suppress(ValueError):
+            _BEGIN.reset(token)
 
 
 def begin_call(*, model: object, provider: str | None) -> Call | None:
@@ -91,7 +92,7 @@ def measured(function: Callable[..., Any], begins: Begin) -> Callable[..., Any]:
 
         @wraps(function)
         async def asynchronous(*args: Any, **arguments: Any) -> Any:  # noqa: ANN401
-            begun = begins(args, arguments)
+            begun = _begun(begins, args, arguments)
             if begun is None:
                 return await function(*args, **arguments)
             try:
@@ -106,7 +107,7 @@ def measured(function: Callable[..., Any], begins: Begin) -> Callable[..., Any]:
 
     @wraps(function)
     def synchronous(*args: Any, **arguments: Any) -> Any:  # noqa: ANN401
-        begun = begins(args, arguments)
+        begun = _begun(begins, args, arguments)
         if begun is None:
             return function(*args, **arguments)
         try:
@@ -118,6 +119,14 @@ def measured(function: Callable[..., Any], begins: Begin) -> Callable[..., Any]:
         return _taken(*begun, reply)
 
     return synchronous
+
+
+def _begun(begins: Begin, args: tuple[Any, ...], arguments: dict[str, Any]) -> tuple[Call, Take] | None:
+    try:
+        return begins(args, arguments)
+    except Exception as error:  # noqa: BLE001 - arguments are anything
+        _LOG.report("begin", "an instrumented call could not be begun: %s", type(error).__name__)
+        return None
 
 
 def _taken(call: Call, take: Take, reply: Any) -> Any:  # noqa: ANN401

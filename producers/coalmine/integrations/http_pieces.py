@@ -104,7 +104,8 @@ class MeasuredBody:
             end_call(call, error)
 
     def __del__(self) -> None:
-        self.end(GeneratorExit())
+        if self._call is not None:
+            self._call.abandon()
 
     def _take(self, chunk: bytes) -> bytes:
         if self._call is None and not self._hides_usage:
@@ -155,7 +156,7 @@ class MeasuredBody:
     def _record(self, data: bytes) -> dict[str, Any]:
         try:
             piece = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if self._call is not None:
                 self._call.failed("reading JSON in a reply", error)
             return {}

@@ -1,5 +1,6 @@
 """Measures calls by LiteLLM: `instrument(litellm)`, or `instrument(router)`."""
 
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from coalmine.call import Call
@@ -47,9 +48,10 @@ def _begun(args: tuple[Any, ...], arguments: dict[str, Any], *, asks_usage: bool
     if call is None:
         return None
     is_stream = arguments.get("stream") is True
-    if is_stream and asks_usage and not arguments.get("stream_options"):
+    hides = is_stream and asks_usage and not arguments.get("stream_options")
+    if hides:
         arguments["stream_options"] = {"include_usage": True}
-    return call, _take_stream if is_stream else take_whole
+    return call, partial(_take_stream, hides_usage=hides) if is_stream else take_whole
 
 
 class _Said:
@@ -67,16 +69,25 @@ class _Said:
     def __exit__(self, *_: object) -> None:
         """Ends nothing."""
 
+    abandon = __exit__
+
 
 class _Stream(MeasuredStream):
-    """LiteLLM's pieces name the model that was asked; the one that answered is in the provider's."""
+    """LiteLLM's pieces name the model that was asked; the one that answered is in the provider's.
 
-    def __init__(self, stream: Any, call: Call) -> None:  # noqa: ANN401
+    A piece of nothing but usage is kept from a service that did not ask for it, and may look at `choices[0]`.
+    """
+
+    def __init__(self, stream: Any, call: Call, *, hides_usage: bool) -> None:  # noqa: ANN401
         super().__init__(stream, call)
+        self._hides_usage = hides_usage
         self._said = _Said()
         provided = getattr(stream, "completion_stream", None)
         if provided is not None:
             stream.completion_stream = MeasuredStream(provided, self._said)
+
+    def _is_hidden(self, piece: Any) -> bool:  # noqa: ANN401
+        return self._hides_usage and getattr(piece, "choices", None) == []
 
     def _passed(self, piece: Any) -> Any:  # noqa: ANN401
         passed = super()._passed(piece)
@@ -85,5 +96,7 @@ class _Stream(MeasuredStream):
         return passed
 
 
-def _take_stream(call: Call, stream: Any) -> Any:  # noqa: ANN401
-    return _Stream(stream, call)
+def _take_stream(call: Call, reply: Any, *, hides_usage: bool) -> Any:  # noqa: ANN401
+    if not (hasattr(type(reply), "__next__") or hasattr(type(reply), "__anext__")):
+        return take_whole(call, reply)  # no stream, although one was asked for
+    return _Stream(reply, call, hides_usage=hides_usage)

@@ -28,6 +28,8 @@ class MeasuredStream:
         return type(self._stream)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        if name in {"_stream", "_call"}:  # a copy that is being made has neither
+            raise AttributeError(name)
         return getattr(self._stream, name)
 
     def close(self) -> Any:  # noqa: ANN401 - an asynchronous stream returns what is to be awaited
@@ -47,14 +49,15 @@ class MeasuredStream:
         try:
             if self._pieces is None:
                 self._pieces = iter(self._stream)
-            piece = next(self._pieces)
+            while self._is_hidden(piece := self._passed(next(self._pieces))):
+                pass
         except StopIteration:
             self._end()
             raise
         except BaseException as error:
             self._end(error)
             raise
-        return self._passed(piece)
+        return piece
 
     def __aiter__(self) -> Self:
         return self
@@ -63,17 +66,23 @@ class MeasuredStream:
         try:
             if self._pieces is None:
                 self._pieces = aiter(self._stream)
-            piece = await anext(self._pieces)
+            while self._is_hidden(piece := self._passed(await anext(self._pieces))):
+                pass
         except StopAsyncIteration:
             self._end()
             raise
         except BaseException as error:
             self._end(error)
             raise
-        return self._passed(piece)
+        return piece
 
     def __del__(self) -> None:
-        self._end(GeneratorExit())
+        if (call := getattr(self, "_call", None)) is not None:
+            call.abandon()
+
+    def _is_hidden(self, piece: Any) -> bool:  # noqa: ANN401 - for those that ask for more
+        """Whether the service is not to see a piece."""
+        return False
 
     def _passed(self, piece: Any) -> Any:  # noqa: ANN401
         if self._call is not None:

@@ -48,7 +48,7 @@ def _values(path: Path) -> Iterator[Any]:
 
 
 def _lines(path: Path, text: str) -> Iterator[Any]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # others may be in texts
         if line.strip():
             try:
                 yield json.loads(line)
@@ -72,3 +72,5 @@ def read_text(path: Path) -> str:
         raise InvalidParameter(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
         raise InvalidParameter(f"{path}: is not UTF-8 at byte {error.start}") from None
+    except ValueError as error:  # a name with a null byte in it
+        raise InvalidParameter(f"{str(path)!r}: cannot be read ({error})") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from coalmine_registry.prompt_imports.imported import Exported, Imported, imported
+from coalmine_schemas.atomic_file import write_atomically
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompt_files.folder import file_of, read_folder
 from coalmine_schemas.prompt_files.markdown import format_prompt, parse_prompt
@@ -118,5 +119,5 @@ def _written(
     if parse_prompt(text).digest() != each.content.digest():
         return outcome("left out", problem="its text does not survive as a file: write it by hand")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    write_atomically(path, text, mode=0o666)
     return outcome("written")

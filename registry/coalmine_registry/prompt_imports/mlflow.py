@@ -59,9 +59,11 @@ def _from_database(path: Path) -> Iterator[Exported]:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             for name, version, description in database.execute(_VERSIONS, (_IS_PROMPT,)).fetchall():
-                tags = dict(database.execute(_TAGS, (name, version)))
-                aliases = [alias for (alias,) in database.execute(_ALIASES, (name, version))]
-                yield _version(name, int(version), tags, aliases, description)
+                # SQLite keeps values of any type in any column.
+                tags = database.execute(_TAGS, (name, version))
+                texts = {str(key): value for key, value in tags if isinstance(value, str)}
+                aliases = [str(alias) for (alias,) in database.execute(_ALIASES, (name, version))]
+                yield _version(str(name), version, texts, aliases, description)
     except sqlite3.Error as error:
         raise InvalidParameter(f"{path}: is not a database of MLflow's ({error})") from None
 
@@ -92,7 +94,7 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 def _version(
-    name: str, version: int, tags: Mapping[str, str], aliases: list[str], description: str | None
+    name: str, version: object, tags: Mapping[str, str], aliases: list[str], description: str | None
 ) -> Exported:
     where = f"{name}, version {version}"
     try:

@@ -99,7 +99,7 @@ def _templates(template: Mapping[str, Any]) -> tuple[str | None, list[tuple[str,
 
 def _language(found: Mapping[str, Any], where: str) -> Language:
     given = found.get("template_format")
-    if given not in _LANGUAGES:
+    if not (given is None or isinstance(given, str)) or given not in _LANGUAGES:
         raise InvalidPrompt(f"{where}.template_format", given, "f-string or jinja2")
     return _LANGUAGES[given]
 

@@ -72,6 +72,9 @@ def read_folder(directory: Path) -> list[PromptFile]:
             continue
         try:
             name, version = name_and_version(relative)
+            if not path.is_file():  # a pipe would be waited for
+                problems.append(f"{path}: is no file, or a link to nothing: put a file there, or delete it")
+                continue
             if path.stat().st_size > _LARGEST_BYTES:
                 problems.append(f"{path}: the file is too large: a prompt has at most {_LARGEST_BYTES} bytes")
                 continue
@@ -82,6 +85,8 @@ def read_folder(directory: Path) -> list[PromptFile]:
             problems.append(problem_in(path, error))
         except UnicodeDecodeError as error:
             problems.append(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8")
+        except OSError as error:
+            problems.append(f"{path}: cannot be read: {error.strerror}")
     if problems:
         raise InvalidFiles(problems)
     return in_order(found)

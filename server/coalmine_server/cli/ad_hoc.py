@@ -96,12 +96,17 @@ def export(
 
 
 def check_new(directory: Path) -> None:
-    """Refuses a folder that has something in it.
+    """Makes a folder, before the server is asked for what is to be there.
 
     Raises:
-        ConfigurationError: It has, or is a file.
+        ConfigurationError: It cannot be made, or has something in it.
     """
-    if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        empty = not any(directory.iterdir())
+    except OSError as error:
+        raise ConfigurationError(f"cannot make the folder {directory}: {error.strerror}") from error
+    if not empty:
         raise ConfigurationError(f"{directory} is not empty", "name a folder that does not exist yet")
 
 
@@ -110,10 +115,15 @@ def take(made: Path, directory: Path) -> None:
 
     Raises:
         Unavailable: The server runs on another machine.
+        ConfigurationError: It cannot be moved.
     """
     if not made.is_dir():
         raise Unavailable(f"the server wrote {made}, which is not here", "run this on the server's machine")
-    if directory.exists():
-        directory.rmdir()
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(made, directory)
+    target = directory.resolve()
+    try:
+        target.rmdir()
+        shutil.move(made, target)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot move {made} to {target}: {error.strerror or error}", "move it yourself, or delete it"
+        ) from error

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from coalmine_consumers.ad_hoc import Limits, export, run_query
 from coalmine_consumers.results import Export, ExportFormat, SqlAnswer, SqlColumn
+from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.identifiers import uuid7
 from coalmine_server.errors import Unavailable
 from coalmine_server.services.moment_parameter import check_period
@@ -39,7 +40,10 @@ def answer_sql(owned: OwnedStore, statement: str, limits: Limits, *, private: bo
     finally:
         _one_at_a_time.release()
     columns = [SqlColumn(field.name, str(field.type)) for field in found.schema]
-    values = [[_plain(value) for value in column.to_pylist()] for column in found.columns]
+    try:
+        values = [[_plain(value) for value in column.to_pylist()] for column in found.columns]
+    except (OverflowError, ValueError) as error:  # DuckDB has times up to the year 294247, Python up to 9999
+        raise InvalidParameter(f"sql: {error}: cast times beyond the years 1 to 9999 to VARCHAR") from error
     rows = [list(row) for row in zip(*values, strict=True)]
     return SqlAnswer(columns, rows, complete=not more, private=private)
 

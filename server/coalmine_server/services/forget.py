@@ -8,6 +8,7 @@ from coalmine_consumers.maintenance.forget import SHORTEST_SEARCHED, ForgottenRo
 from coalmine_consumers.results import Forgotten
 from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.services.wiring import maintenance_policy
+from coalmine_server.settings import Settings
 
 
 def forgotten(owned: OwnedStore, unit_ids: Sequence[str]) -> Forgotten:
@@ -25,7 +26,7 @@ def forgotten(owned: OwnedStore, unit_ids: Sequence[str]) -> Forgotten:
     if owned.settings.evals_database.is_file():
         cases, scores = _in_evaluations(owned, done)
     short = [each for each in wanted if len(each) < SHORTEST_SEARCHED]
-    not_searched = [f"file {path}" for path in done.missing]
+    not_searched = [f"file {path}" for path in done.missing] + _beyond(owned.settings)
     if short:
         not_searched.append(f"dead letters, for identifiers of less than {SHORTEST_SEARCHED} characters")
     return Forgotten(
@@ -43,10 +44,31 @@ def forgotten(owned: OwnedStore, unit_ids: Sequence[str]) -> Forgotten:
     )
 
 
+def _beyond(settings: Settings) -> list[str]:
+    """Places that may still name somebody, of those that are there."""
+    kafka = settings.kafka.bootstrap_servers is not None
+    spool = settings.spool_dir.is_dir() and any(settings.spool_dir.iterdir())
+    copies = [
+        str(each)
+        for name in ("backups", "exports")
+        if (settings.home / name).is_dir()
+        for each in sorted((settings.home / name).iterdir())
+    ]
+    return [
+        *(["events that Kafka keeps: forget again once they are read"] if kafka else []),
+        *(["events that wait in the spool: forget again once they are read"] if spool else []),
+        *(["answers that runs of evaluations keep"] if settings.evals_database.is_file() else []),
+        *([str(settings.evals_cache)] if settings.evals_cache.is_file() else []),
+        *copies,
+        "backups, exports and logs of services",
+        "segments, names and metrics of calls",
+    ]
+
+
 def _in_evaluations(owned: OwnedStore, done: ForgottenRows) -> tuple[int, int]:
     from coalmine_evals.continuous.storage import forget_scores  # noqa: PLC0415 - SQLAlchemy
-    from coalmine_evals.datasets.storage import forget_request  # noqa: PLC0415
+    from coalmine_evals.datasets.storage import forget_requests  # noqa: PLC0415
 
     database = owned.evaluations.database
-    cases = sum(forget_request(database, each) for each in done.request_ids)
+    cases = forget_requests(database, done.all_request_ids)
     return cases, forget_scores(database, done.request_ids)

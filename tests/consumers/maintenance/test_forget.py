@@ -102,6 +102,22 @@ def test_files_hold_nothing_of_them_once_the_old_ones_are_deleted(store: Store) 
         assert not any(each in text for each in TEXTS), path
 
 
+def test_what_is_said_later_about_forgotten_calls_goes_with_the_next(store: Store) -> None:
+    """Also what was left when the first time ended half-way: calls are known by their pseudonyms."""
+    (call,) = store.reader().rows(
+        "SELECT request_id, event_time FROM requests WHERE unit_id = 'ann-1234567' LIMIT 1"
+    )
+    forget_units(store, ["ann-1234567"], MergePolicy(), NOW)
+    late = feedback(400, call, thumbs="up", comment="what a shame")
+    store.commit(Feed(offset=125).batch([], [late], [score(401, call, 0.5) | {"rationale": "said rudely"}]))
+    done = forget_units(store, ["ann-1234567"], MergePolicy(), NOW)
+    assert (done.request_ids, len(done.all_request_ids)) == ([], 30)
+    assert (done.rows["feedback"], done.rows["scores"], set(done.left.values())) == (1, 1, {0})
+    assert count(store, "comment = 'what a shame'", "feedback") == 0
+    assert count(store, "rationale = 'said rudely'", "scores") == 0
+    assert count(store, "comment = 'of somebody else'", "feedback") == 1
+
+
 def test_forgetting_twice_or_nobody_does_nothing(store: Store) -> None:
     forget_units(store, ["ann-1234567"], MergePolicy(), NOW)
     for unit in ("ann-1234567", "nobody-here"):

@@ -15,7 +15,7 @@ from coalmine_evals.datasets.proposals import (
     propose_request,
     reject,
 )
-from coalmine_evals.datasets.storage import cases_of, find_dataset, forget_request
+from coalmine_evals.datasets.storage import cases_of, find_dataset, forget_requests
 from coalmine_evals.results.datasets import Case, Proposal, Proposed
 from coalmine_evals.storage.open import open_database
 from coalmine_registry.errors import Conflict, Invalid, NotFound
@@ -192,8 +192,8 @@ def test_a_forgotten_request_leaves_cases_and_proposals(database: Database, stor
     proposed(database, store)
     corrected, thumbed = list_proposals(database, "refunds").items
     confirm(database, "refunds", corrected.id, {}, actor="bob", now=NOW)
-    assert forget_request(database, thumbed.request_id) == 1
-    assert forget_request(database, corrected.request_id) == 1
+    assert forget_requests(database, [thumbed.request_id]) == 1
+    assert forget_requests(database, [corrected.request_id]) == 1
     assert list_proposals(database, "refunds").items == []
     assert cases_of(database, find_dataset(database, "refunds").digest) == []
     assert proposed(database, store).proposed == 0

@@ -12,7 +12,7 @@ from coalmine_evals.datasets.storage import (
     cases_of,
     dataset_history,
     find_dataset,
-    forget_request,
+    forget_requests,
     list_datasets,
     page_of_cases,
     put_dataset,
@@ -89,8 +89,8 @@ def test_what_is_not_there_is_told_with_what_is_near(database: Database) -> None
 def test_a_forgotten_request_is_in_no_dataset_any_more(database: Database) -> None:
     cases = [*ONE, case("r", source=source_of(REQUEST))]
     dataset = put_dataset(database, "refunds", cases, actor="ann", now=NOW)
-    assert forget_request(database, REQUEST) == 1
-    assert forget_request(database, REQUEST) == 0
+    assert forget_requests(database, [REQUEST]) == 1
+    assert forget_requests(database, [REQUEST]) == 0
     assert cases_of(database, dataset.digest) == ONE
     assert find_dataset(database, "refunds").forgotten == 1
 

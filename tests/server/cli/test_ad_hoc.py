@@ -58,6 +58,9 @@ def test_what_may_not_be_asked_ends_with_2(server: ServerProcess, home: Path) ->
         ("FROM read_csv('/etc/passwd')", "read_csv"),
         ("SELECT * FROM request", "did you mean requests?"),
         ("SELECT input_text FROM requests", "input_text"),
+        ("SELECT DATE '290000-01-01'", "beyond the years 1 to 9999"),
+        ("SELECT TIMESTAMP 'infinity'", "beyond the years 1 to 9999"),
+        ("SELECT repeat('x', 3000000000)", "memory"),
     ):
         refused = coalmine("sql", statement, home=home)
         assert (refused.returncode, refused.stdout) == (2, "")

@@ -124,6 +124,45 @@ def test_damage_is_found_before_anything_is_written(tmp_path: Path) -> None:
     assert "missing" in coalmine("restore", str(kept), home=other).stderr
 
 
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "[]",
+        '{"format": 1}',
+        '{"format": 1, "files": 3, "counts": {}}',
+        '{"format": 1, "files": [{"path": "home/x"}], "counts": {}}',
+        '{"format": 1, "files": [{"path": "/etc/passwd", "size_bytes": 1, "sha256": "a"}], "counts": {}}',
+        '{"format": 1, "files": [{"path": "home/../x", "size_bytes": 1, "sha256": "a"}], "counts": {}}',
+        '{"format": 1, "files": [{"path": "home/\\u0000", "size_bytes": 1, "sha256": "a"}], "counts": {}}',
+    ],
+    ids=["list", "empty", "no files", "no digest", "absolute", "outside", "nul"],
+)
+def test_a_manifest_that_is_none_is_refused(tmp_path: Path, manifest: str) -> None:
+    (tmp_path / "made" / "home").mkdir(parents=True)
+    (tmp_path / "made" / "backup.json").write_text(manifest)
+    refused = coalmine("restore", str(tmp_path / "made"), home=tmp_path / "home")
+    assert refused.returncode in (1, 2)
+    assert "is no backup" in refused.stderr or "is outside" in refused.stderr
+    assert not (tmp_path / "home" / "store").exists()
+
+
+def test_a_place_that_cannot_be_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    home, real = tmp_path / "home", tmp_path / "real"
+    send(home, 1)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    for place in (tmp_path / "file", tmp_path / "file" / "made", tmp_path / "dangling"):
+        for command in ("backup", "export"):
+            refused = coalmine(command, str(place), home=home)
+            assert refused.returncode == 2
+            assert f"cannot make the folder {place}" in refused.stderr
+    assert not any((home / name).exists() for name in ("backups", "exports"))
+    real.mkdir()
+    (tmp_path / "link").symlink_to(real)
+    assert coalmine_json("backup", str(tmp_path / "link"), home=home)["counts"]
+    assert (real / "backup.json").is_file()
+
+
 def test_counts_that_differ_are_found(tmp_path: Path) -> None:
     home, other, made = tmp_path / "home", tmp_path / "other", tmp_path / "made"
     send(home, 3)

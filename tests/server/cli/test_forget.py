@@ -27,13 +27,21 @@ def test_a_user_is_forgotten_while_the_server_runs(tmp_path: Path) -> None:
             case = {"id": "1", "variables": {"question": "what is it?"}, "source": f"request:{ids[0]}"}
             admin.post("/v1/datasets", {"name": "kept", "lines": json.dumps(case) + "\n"}, expect=201)
             before = admin.get("/v1/versions")
+            (home / "backups" / "kept").mkdir(parents=True)
             report = coalmine_json("forget", "--unit-id", "ann-1234567", home=home)
             assert admin.get("/v1/versions") == before
             first, other = (admin.get(f"/v1/requests/{each}") for each in ids[:2])
             assert admin.get("/v1/datasets/kept/cases")["items"] == []
+            case["id"] = "2"
+            admin.post("/v1/datasets", {"name": "late", "lines": json.dumps(case) + "\n"}, expect=201)
+            late = coalmine_json("forget", "--unit-id", "ann-1234567", home=home)
+            assert (late["requests"], late["dataset_cases"]) == (0, 1)
+            assert admin.get("/v1/datasets/late/cases")["items"] == []
         assert (report["requests"], report["complete"], set(report["left"].values())) == (2, True, {0})
         assert (report["emptied"]["requests"], report["emptied"]["feedback"]) == (2, 2)
         assert report["dataset_cases"] == 1
+        named = " ".join(report["not_searched"])
+        assert all(each in named for each in ("runs of evaluations", "logs", "segments", "/backups/kept"))
         assert "ann-1234567" not in json.dumps(report)
         assert first["unit_id"].startswith("forgotten-")
         assert (first["input_text"], first["feedback"][0]["comment"]) == (None, None)

@@ -15,7 +15,7 @@ from coalmine_evals.datasets.storage import (
     cases_of,
     dataset_history,
     find_dataset,
-    forget_request,
+    forget_requests,
     list_datasets,
     page_of_cases,
     put_dataset,
@@ -76,7 +76,7 @@ def forget_request_in_datasets(
     request_id: Annotated[str, Path(min_length=1, max_length=100, description="Id of the request.")],
 ) -> int:
     """Takes what came from a request out of all datasets and proposals; returns how many there were."""
-    return forget_request(owned.evaluations.database, request_id)
+    return forget_requests(owned.evaluations.database, [request_id])
 
 
 @router.get("/{name}", responses=problem_responses(404))

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from coalmine_consumers.audit import audit
 from coalmine_consumers.store import Store
@@ -11,7 +13,7 @@ from coalmine_consumers.store.copy import table_counts
 from coalmine_consumers.store.store import DATABASE_FILE
 from coalmine_schemas.discovery import own_home
 from coalmine_server.errors import CheckFailed, ConfigurationError
-from coalmine_server.results import Restored
+from coalmine_server.results import BackupFile, Restored
 from coalmine_server.services.backup.databases import DUMP, restore_postgresql, sqlite_counts
 from coalmine_server.services.backup.make import FORMAT, HOME, MANIFEST, sha256_of
 from coalmine_server.services.prompt_registry import open_registry
@@ -22,6 +24,14 @@ _KEPT = ("store", "registry.db", "alerts.db", "evals.db", "spool")
 """What may not be in a home that a backup is restored into."""
 _Counts = dict[str, dict[str, int]]
 """Rows by database and table."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Manifest:
+    """What a backup says of itself."""
+
+    files: list[BackupFile]
+    counts: _Counts
 
 
 def restore(settings: Settings, folder: Path, *, verify: bool) -> Restored:
@@ -37,7 +47,7 @@ def restore(settings: Settings, folder: Path, *, verify: bool) -> Restored:
         CheckFailed: A file is missing or damaged, or counts differ.
     """
     manifest = _manifest(folder)
-    _check_files(folder, manifest["files"])
+    _check_files(folder, manifest.files)
     url = settings.registry.url
     dumped = (folder / HOME / DUMP).is_file()
     if dumped and url is None:
@@ -51,15 +61,15 @@ def restore(settings: Settings, folder: Path, *, verify: bool) -> Restored:
             f"{settings.home} has {', '.join(there)}",
             "restore into an empty home: --home DIR before the command",
         )
-    for each in manifest["files"]:
-        relative = Path(each["path"]).relative_to(HOME)
+    for each in manifest.files:
+        relative = Path(each.path).relative_to(HOME)
         if relative.name == DUMP:
             continue
         target = settings.home / relative
         if target.exists():  # settings that people have written meanwhile
             continue
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.copyfile(folder / each["path"], target)
+        shutil.copyfile(folder / each.path, target)
         target.chmod(0o600)
     counts = (
         {"registry": restore_postgresql(url.get_secret_value(), folder / HOME / DUMP)}
@@ -68,33 +78,33 @@ def restore(settings: Settings, folder: Path, *, verify: bool) -> Restored:
     )
     checks = ["digests"]
     if verify:
-        checks += _verify(settings, manifest["counts"], counts)
-    return Restored(str(settings.home), len(manifest["files"]), manifest["counts"], checks)
+        checks += _verify(settings, manifest.counts, counts)
+    return Restored(str(settings.home), len(manifest.files), manifest.counts, checks)
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def _manifest(folder: Path) -> _Manifest:
     try:
-        found: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if isinstance(found, dict) and found.get("format") != FORMAT:
+            raise ConfigurationError(
+                f"{folder} is a backup of format {found.get('format')}, which this version does not know",
+                f"restore it with coalmine {found.get('coalmine_version')}",
+            )
+        return TypeAdapter(_Manifest).validate_python(found)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{folder} is no backup: {MANIFEST}: {error}") from error
-    if found.get("format") != FORMAT:
-        raise ConfigurationError(
-            f"{folder} is a backup of format {found.get('format')}, which this version does not know",
-            f"restore it with coalmine {found.get('coalmine_version')}",
-        )
-    return found
 
 
-def _check_files(folder: Path, files: list[dict[str, Any]]) -> None:
+def _check_files(folder: Path, files: list[BackupFile]) -> None:
     root = (folder / HOME).resolve()
     for each in files:
-        path = folder / each["path"]
-        if not path.resolve().is_relative_to(root):
-            raise CheckFailed(f"{each['path']} is outside the backup")
+        path = folder / each.path
+        if "\0" in each.path or ".." in path.parts or not path.resolve().is_relative_to(root):
+            raise CheckFailed(f"{each.path!r} is outside the backup")
         if not path.is_file():
-            raise CheckFailed(f"{each['path']} is missing from the backup")
-        if path.stat().st_size != each["size_bytes"] or sha256_of(path) != each["sha256"]:
-            raise CheckFailed(f"{each['path']} is damaged: its digest is another one")
+            raise CheckFailed(f"{each.path} is missing from the backup")
+        if path.stat().st_size != each.size_bytes or sha256_of(path) != each.sha256:
+            raise CheckFailed(f"{each.path} is damaged: its digest is another one")
 
 
 def _verify(
@@ -107,10 +117,9 @@ def _verify(
             found[name] = sqlite_counts(path)
     for name, tables in expected.items():
         for table, rows in tables.items():
-            if found[name].get(table) != rows:
-                raise CheckFailed(
-                    f"{name}: {table} has {found[name].get(table)} rows, and {rows} in the backup"
-                )
+            there = found.get(name, {}).get(table)
+            if there != rows:
+                raise CheckFailed(f"{name}: {table} has {there} rows, and {rows} in the backup")
     store = Store.open(settings.store_dir, store_settings(settings.store, settings.readout))
     try:
         report = audit(store, waiting=0)

@@ -1,0 +1,149 @@
+"""The process in which one statement of an analyst runs: `query` starts this file.
+
+It starts with each statement, so it imports little.
+"""
+
+import json
+import resource
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from coalmine_consumers.sql import quote_literal
+
+DATABASE: Final = "tables.duckdb"
+"""File of the folder with tables of the store."""
+ANSWER: Final = "answer.arrow"
+"""File of the folder with the rows of the answer."""
+_OWN_MB: Final = 512
+"""Memory of Python and its libraries."""
+_VALUES_PER_MB: Final = 100_000
+"""Single values of an answer: each is an object of Python once it is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a statement may take."""
+
+    timeout_s: float = 60.0
+    memory_mb: int = 256
+    """Of DuckDB; what does not fit goes to disk, up to ten times as much. Single values take as much."""
+    rows: int = 10_000
+    """Rows of the answer; more are left out, and it says so."""
+    answer_mb: int = 64
+    """Size of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What the process is told."""
+
+    folder: str
+    """With the database of tables, and for the answer."""
+    views: list[str]
+    """Statements that make views of rows in files."""
+    files: list[str]
+    """Which these are."""
+    statement: str
+
+
+def main() -> None:
+    """Reads a task and its limits from standard input; writes the answer, or on standard output why not."""
+    asked = json.load(sys.stdin)
+    task, limits = Task(**asked["task"]), Limits(**asked["limits"])
+    data_bytes = (_OWN_MB + 2 * limits.memory_mb) * 2**20
+    resource.setrlimit(resource.RLIMIT_DATA, (data_bytes, data_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        _answer(task, limits)
+    except duckdb.InterruptException:
+        sys.stdout.write(too_slow(limits))
+    except (duckdb.OutOfMemoryException, MemoryError, pa.ArrowMemoryError):
+        sys.stdout.write(too_large(limits))
+    except (duckdb.Error, ValueError) as error:
+        sys.stdout.write(str(error))
+
+
+def too_slow(limits: Limits) -> str:
+    """Why there is no answer."""
+    return f"it took more than {limits.timeout_s:g} s: give a shorter period, or aggregate rollups"
+
+
+def too_large(limits: Limits) -> str:
+    """Why there is no answer."""
+    return f"it took more than {limits.memory_mb} MB of memory: give a shorter period or fewer groups"
+
+
+def _answer(task: Task, limits: Limits) -> None:
+    folder = Path(task.folder)
+    with duckdb.connect(
+        str(folder / DATABASE),
+        config={
+            "TimeZone": "UTC",
+            "threads": 2,
+            "memory_limit": f"{limits.memory_mb}MiB",
+            "temp_directory": str(folder / "temp"),
+            "max_temp_directory_size": f"{10 * limits.memory_mb}MiB",
+            "autoinstall_known_extensions": False,
+            "python_enable_replacements": False,
+        },
+    ) as connection:
+        for view in task.views:
+            connection.execute(view).fetchall()
+        connection.execute(f"SET allowed_paths = [{', '.join(map(quote_literal, task.files))}]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        timer = threading.Timer(limits.timeout_s, connection.interrupt)
+        timer.daemon = True
+        timer.start()
+        with (
+            connection.sql(_without_end(task.statement)).limit(limits.rows + 1).to_arrow_reader(2048) as rows
+        ):
+            _write(folder / ANSWER, rows, limits)
+        timer.cancel()
+
+
+def _without_end(statement: str) -> str:
+    """Leaves out the semicolon and what follows: what has a limit put around it may have none."""
+    text = statement.encode()
+    semicolons = (offset for offset, _ in duckdb.tokenize(statement) if text[offset : offset + 1] == b";")
+    return text[: next(semicolons, None)].decode()
+
+
+def _write(path: Path, rows: pa.RecordBatchReader, limits: Limits) -> None:
+    """Writes rows as an Arrow file.
+
+    Raises:
+        ValueError: There is too much in them.
+    """
+    size_bytes = values = 0
+    most_values = limits.answer_mb * _VALUES_PER_MB
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, rows.schema) as writer:
+        for batch in rows:
+            size_bytes += batch.nbytes
+            values += sum(map(_values_in, batch.columns))
+            if size_bytes > limits.answer_mb * 2**20 or values > most_values:
+                raise ValueError(
+                    f"the answer has more than {limits.answer_mb} MB or {most_values:,} values: "
+                    "select fewer columns"
+                )
+            writer.write_batch(batch)
+
+
+def _values_in(array: pa.Array) -> int:
+    if pa.types.is_struct(array.type):
+        return sum(map(_values_in, array.flatten()))
+    if pa.types.is_map(array.type):
+        return _values_in(array.keys) + _values_in(array.items)
+    if pa.types.is_nested(array.type) and hasattr(array, "flatten"):
+        return len(array) + _values_in(array.flatten())
+    return len(array)
+
+
+if __name__ == "__main__":
+    main()
