@@ -51,9 +51,13 @@ def _asks_for_json(parameters: Mapping[str, str]) -> bool:
     return '"json_object"' in asked or '"json_schema"' in asked
 
 
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
+
+
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return False
     return True

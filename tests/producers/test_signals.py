@@ -35,6 +35,8 @@ def _metrics(home: Path, answer: str, parameters: dict[str, Any] | None = None) 
         ('```json\n{"refund": 20}\n```', None, {"output_words": 4, "refusal_worded": 0, "json_valid": 1}),
         ('{"refund": 20', None, {"output_words": 2, "refusal_worded": 0, "json_valid": 0}),
         ("Sure, here it is!", _JSON, {"output_words": 4, "refusal_worded": 0, "json_valid": 0}),
+        ('{"refund": NaN}', None, {"output_words": 2, "refusal_worded": 0, "json_valid": 0}),
+        ("[-Infinity]", None, {"output_words": 1, "refusal_worded": 0, "json_valid": 0}),
         ("[" * 90_000, None, {"output_words": 1, "refusal_worded": 0, "json_valid": 0}),
         (" \n", _JSON, {}),
     ],

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from coalmine_schemas.identifiers import uuid7
+from coalmine_schemas.limits import shortened
 from tests.server.registry_client import Person
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess
@@ -106,6 +107,14 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "no id": ({"request_id": None}, "request_id", "is missing"),
     "no uuid": ({"request_id": "7"}, "request_id", "not a UUID"),
     "no prompt": ({"prompt": ""}, "prompt", "empty"),
+    "hundreds of digits": ({"input_tokens": 10**400}, "input_tokens", "is above 1e+12"),
+    "a price of hundreds": ({"cost_nano_usd": -(10**400)}, "cost_nano_usd", "is below 0"),
+    "65 bits": ({"allocation_epoch": 2**64}, "", "beyond 64 bits"),
+    "long name": (
+        {"metrics": {"n" * 100_000: "x"}},
+        shortened(f"metrics.{'n' * 100_000}", 64),
+        "valid number",
+    ),
     "negative": ({"latency_ms": -1}, "latency_ms", "-1"),
     "text for number": ({"input_tokens": "many"}, "input_tokens", "integer"),
     "no zone": ({"event_time": "2026-11-29T10:00:00"}, "event_time", "time zone"),
