@@ -113,6 +113,20 @@ def test_opening_a_link_stores_nothing_and_pressing_a_button_does(
     eventually(partial(has_votes, admin, request_id, "up"))
 
 
+def test_of_votes_by_buttons_the_last_counts_also_if_it_was_given_before(
+    server: ServerProcess, admin: Person
+) -> None:
+    made, prompt = uuid7(), f"p-{uuid7()}"
+    call = {"type": "request", "request_id": made, "prompt": prompt, "version": "1.0.0", "latency_ms": 1.0}
+    admin.post("/v1/events", {"events": [{**call, "app": APP}]})
+    for thumbs in ("up", "down", "up"):
+        pressed = httpx2.post(f"{link_to(server, made)}&thumbs={thumbs}", headers={"Accept": "text/html"})
+        assert pressed.status_code == 200
+    eventually(partial(has_votes, admin, made, "up", "down", "up"))
+    (row,) = admin.get("/v1/versions", params={"prompt": prompt})["items"]
+    assert (row["thumbs_up"], row["thumbs_down"]) == (1, 0)
+
+
 def changed(link: str, **values: object) -> str:
     base, _, query = link.partition("?")
     return f"{base}?{urlencode({**dict(parse_qsl(query)), **values})}"
@@ -152,9 +166,18 @@ def test_only_pages_of_named_origins_may_vote(server: ServerProcess, site: str, 
     assert "events.feedback_link_origins" in refused.json()["detail"]
 
 
-def test_a_link_takes_ten_votes_in_a_minute(server: ServerProcess, request_id: str) -> None:
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "https://:x"])
+def test_an_origin_that_is_none_may_not_vote(server: ServerProcess, request_id: str, origin: str) -> None:
+    answer = httpx2.post(f"{link_to(server, request_id)}&thumbs=up", headers={"Origin": origin})
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:coalmine:forbidden")
+
+
+def test_a_link_takes_ten_votes_in_a_minute_however_its_id_is_written(
+    server: ServerProcess, request_id: str
+) -> None:
     link = link_to(server, request_id)
-    answers = [httpx2.post(f"{link}&thumbs=up&click={each}") for each in range(12)]
+    links = (link, link.replace(request_id, request_id.upper()))
+    answers = [httpx2.post(f"{links[each % 2]}&thumbs=up&click={each}") for each in range(12)]
     assert [each.status_code for each in answers[:10]] == [200] * 10
     assert answers[-1].status_code == 429
     assert int(answers[-1].headers["retry-after"]) >= 1
