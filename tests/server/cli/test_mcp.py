@@ -61,16 +61,20 @@ def test_an_agent_reads_and_can_do_nothing_else(
             ("list_rollouts", {"prompt": name}),
             ("show_version", {"prompt": name, "version": "1.1.1"}),
             ("compare_measures", {"prompt": PROMPT}),
+            ("compare_measures", {"prompt": PROMPT, "enviroment": "staging"}),
+            ("show_version", {"prompt": ".", "version": "1.0.0"}),
         ],
     )
     assert all(tool.annotations.read_only_hint for tool in told["tools"].values())
-    prompts, diff, timeline, rollouts, missing, measures = told["answers"]
+    prompts, diff, timeline, rollouts, missing, measures, misspelt, dots = told["answers"]
     assert name in [each["name"] for each in prompts["items"]]
     assert "Good morning" in json.dumps(diff)
     assert "1.0.0" in json.dumps(timeline["items"])
     assert rollouts["items"] == []
     assert "did you mean 1.1.0?" in missing
     assert {row["version"] for row in measures["items"]} == {"1.0.0", "1.1.0"}
+    assert "no argument 'enviroment': did you mean environment?" in misspelt
+    assert "no prompt '.'" in dots  # and not of what the path would be without its dots
 
 
 def test_what_an_agent_proposes_waits_for_a_person(
