@@ -2,11 +2,13 @@
 
 import gzip
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -174,6 +176,28 @@ def test_other_problems_are_documents_as_everywhere(
     response = send(sender, body, content_type)
     assert (response.status_code, response.json()["status"]) == (status, status)
     assert words in response.json()["detail"]
+
+
+def test_an_exporter_that_goes_away_within_a_body_is_no_fault_of_the_server(
+    server: ServerProcess, admin: Person, sender: Person
+) -> None:
+    address = urlsplit(server.url)
+    head = (
+        f"POST /v1/traces HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {sender.token}\r\n"
+        f"Content-Type: {PROTOBUF}\r\nContent-Length: 1000\r\n\r\nabc"
+    )
+    of_traces = 'coalmine_http_requests_total{method="POST",route="/v1/traces",status='
+
+    def answered() -> dict[str, float]:
+        lines = admin.client.get("/metrics").text.splitlines()
+        found = (line.removeprefix(of_traces) for line in lines if line.startswith(of_traces))
+        return {line[1:4]: float(line.rpartition(" ")[2]) for line in found}
+
+    before = answered()
+    with socket.create_connection((str(address.hostname), address.port or 0)) as connection:
+        connection.sendall(head.encode())
+    after = eventually(lambda: (now := answered()) != before and now, what="the half body noticed")
+    assert {status for status, number in after.items() if number > before.get(status, 0)} == {"400"}
 
 
 def test_an_app_that_sends_too_many_is_told_when_to_come_back(sender: Person) -> None:
