@@ -61,7 +61,7 @@ def read_traces(
         TooManySpans: It has more spans, or more is said of them, than is read.
     """
     events: list[dict[str, Any]] = []
-    owners: list[int] = []
+    owners: list[int | None] = []
     outcomes: dict[int, SpanOutcome] = {}
     reasons: Counter[str] = Counter()
     for index, span in enumerate(spans):
@@ -81,11 +81,13 @@ def read_traces(
         # What is stored of it is known once the events were checked.
         outcomes[index] = "invalid" if found else "ignored"
         events += found
-        owners += [index] * len(found)
+        # Of a call its request decides: without it what is said of its answer has nothing to stand beside.
+        decides = 1 if found and found[0]["type"] == "request" else len(found)
+        owners += [index if number < decides else None for number in range(len(found))]
     reading = reader.read(events, app=app, environment=environment)
     bad_events = {problem.index for problem in reading.problems}
     for number, owner in enumerate(owners):
-        if number not in bad_events:
+        if owner is not None and number not in bad_events:
             outcomes[owner] = "stored"
     for problem in reading.problems:
         reasons[_told(f"{problem.field} {problem.detail}".strip())] += 1

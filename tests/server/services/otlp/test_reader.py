@@ -125,6 +125,13 @@ def test_a_bad_evaluation_costs_only_itself() -> None:
     assert "value is missing" in traces.message
 
 
+def test_a_call_that_is_not_stored_is_rejected_whatever_is_said_of_it() -> None:
+    traces = read(span({**CHAT, "gen_ai.usage.input_tokens": -5}, events=(evaluation(score_value=1),)))
+    assert [each.get("name") for each in events(traces)] == ["groundedness"]
+    assert (traces.outcomes, traces.rejected) == ({"invalid": 1}, 1)
+    assert "input_tokens is below 0" in traces.message
+
+
 def test_an_answer_is_short_however_much_is_wrong() -> None:
     spans = [span({**CHAT, "gen_ai.usage.input_tokens": -number}) for number in range(1, 201)]
     traces = read(*spans, span({**CHAT, "coalmine.request_id": "x" * 10_000}))
