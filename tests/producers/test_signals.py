@@ -11,6 +11,13 @@ from tests.support.data.replies import ANTHROPIC_STREAM, OPENAI_CHAT
 from tests.support.oracles.produced import requests_of, spooled
 
 _JSON: dict[str, Any] = {"response_format": {"type": "json_object"}}
+_LONG_JSON: dict[str, Any] = {
+    "response_format": {
+        "type": "json_schema",
+        "json_schema": {"schema": {"properties": {f"field{number}": {} for number in range(100)}}},
+    }
+}
+"""Longer than what an event keeps of a parameter."""
 
 
 def _metrics(home: Path, answer: str, parameters: dict[str, Any] | None = None) -> dict[str, float]:
@@ -37,6 +44,7 @@ def _metrics(home: Path, answer: str, parameters: dict[str, Any] | None = None) 
         ("Sure, here it is!", _JSON, {"output_words": 4, "refusal_worded": 0, "json_valid": 0}),
         ('{"refund": NaN}', None, {"output_words": 2, "refusal_worded": 0, "json_valid": 0}),
         ("[-Infinity]", None, {"output_words": 1, "refusal_worded": 0, "json_valid": 0}),
+        ("Sure, here it is!", _LONG_JSON, {"output_words": 4, "refusal_worded": 0, "json_valid": 0}),
         ("[" * 90_000, None, {"output_words": 1, "refusal_worded": 0, "json_valid": 0}),
         (" \n", _JSON, {}),
     ],
