@@ -11,7 +11,7 @@ LONGEST: Final = 100_000
 _FENCE: Final = "```"
 
 
-def signals_of(text: str, parameters: Mapping[str, object]) -> dict[str, float]:
+def signals_of(text: str, parameters: Mapping[str, str]) -> dict[str, float]:
     """Numbers of an answer's text, by the name of their metric; empty for one without words.
 
     `output_words` are its words, parted by space. `refusal_worded` is 1 if it begins as a refusal does,
@@ -20,8 +20,8 @@ def signals_of(text: str, parameters: Mapping[str, object]) -> dict[str, float]:
 
     Args:
         text: The answer.
-        parameters: Of the request, as sent or each as JSON: `response_format` and `text` say whether JSON
-            was asked for. Whole: the event leaves long ones, such as schemas, out.
+        parameters: Of the request, each as JSON: `response_format` and `text` say whether JSON was asked for.
+            Also long ones, such as schemas, which the event leaves out.
     """
     read = text[:LONGEST]
     words = len(read.split())
@@ -45,10 +45,9 @@ def _unfenced(text: str) -> str:
     return text
 
 
-def _asks_for_json(parameters: Mapping[str, object]) -> bool:
+def _asks_for_json(parameters: Mapping[str, str]) -> bool:
     """True if OpenAI's `response_format`, or `text` of its Responses API, asks for JSON."""
-    given = (parameters.get("response_format"), parameters.get("text"))
-    asked = "".join(each if isinstance(each, str) else json.dumps(each, default=str) for each in given)
+    asked = parameters.get("response_format", "") + parameters.get("text", "")
     return '"json_object"' in asked or '"json_schema"' in asked
 
 

@@ -104,3 +104,17 @@ def test_a_services_own_metrics_win(tmp_path: Path) -> None:
     assert own["metrics"]["output_words"] == 42
     assert len(many["metrics"]) == NAMES_PER_EVENT
     assert "output_words" not in many["metrics"]
+
+
+def test_a_parameter_that_is_no_json_costs_no_event(tmp_path: Path) -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+    parameters = {"response_format": circle, "logit_bias": {(1, 2): 3}, "temperature": 0.5}
+    with Coalmine("bot", home=tmp_path, signals=True) as cm:
+        with cm.call("p", version="1", parameters=parameters) as call:
+            call.record(output_text="It is on its way.", input_tokens=7)
+        assert cm.flush(30)
+        assert cm.stats().problems == {"bad_value": 2}
+    (record,) = requests_of(spooled(tmp_path))
+    assert (record["input_tokens"], record["request_parameters"]) == (7, {"temperature": "0.5"})
+    assert record["metrics"]["output_words"] == 5
