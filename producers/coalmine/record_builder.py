@@ -23,6 +23,7 @@ from coalmine.values import (
     optional_count,
     optional_text,
     required_text,
+    short_texts,
     text_map,
 )
 from coalmine_schemas.errors import InvalidParameter
@@ -102,7 +103,7 @@ class RecordBuilder:
             if record["outcome"] == "unknown":
                 record["outcome"] = outcome_of(event.finish_reason, event.error_type)
             self._price(record, microseconds(event.event_time))
-            self._add_signals(record, event.output_text)
+            self._add_signals(record, event.output_text, event.request_parameters)
         elif isinstance(event, PromptScore) and (problem := metric_problem(event.name, event.value)):
             raise InvalidParameter(f"value {problem}")
         return record
@@ -125,6 +126,7 @@ class RecordBuilder:
             cost = billed.cost_nano_usd
             source = "unknown" if cost is None else "gateway"
         error_type = self._text("error_type", call.error_type)
+        parameters = json_map("parameters", self._parameters(call.parameters), self._complain)
         record: Record = {
             "request_id": call.request_id,
             "event_time": start_us,
@@ -146,7 +148,7 @@ class RecordBuilder:
             # A service that does not say which model it asked is best described by the one that answered.
             "request_model": request_model or response_model or "unknown",
             "response_model": response_model,
-            "request_parameters": json_map(self._parameters(call.parameters)),
+            "request_parameters": short_texts(parameters),
             "service_tier": billed.service_tier,
             **usage_fields(billed.counts),
             "cost_nano_usd": cost,
@@ -163,14 +165,14 @@ class RecordBuilder:
             "client_version": self._client_version,
         }
         self._price(record, start_us)
-        self._add_signals(record, call.output_text or facts.text)
+        self._add_signals(record, call.output_text or facts.text, parameters)
         return record
 
-    def _add_signals(self, record: Record, output_text: str | None) -> None:
+    def _add_signals(self, record: Record, output_text: str | None, parameters: Mapping[str, str]) -> None:
         """Adds numbers of a whole answer; the service's own of these names stay."""
         if not self._signals or not output_text or record["outcome"] in ("error", "cancelled"):
             return
-        metrics = {**signals_of(output_text, record["request_parameters"]), **record["metrics"]}
+        metrics = {**signals_of(output_text, parameters), **record["metrics"]}
         if len(metrics) <= NAMES_PER_EVENT:
             record["metrics"] = metrics
 

@@ -9,7 +9,7 @@ from ipaddress import IPv6Address
 from itertools import accumulate
 from typing import Final
 
-from coalmine_schemas.check_digits import luhn, mod_97
+from coalmine_schemas.check_digits import luhn_sums, mod_97
 
 _NAMES: Final = frozenset(
     {"prompt", "label", "variant", "experiment", "name", "scorer", "error_type", "trace_id"}
@@ -140,19 +140,36 @@ def _iban_masked(found: str) -> str:
 def _cards_masked(found: str) -> str:
     """Masks the cards among groups of digits; other numbers may stand before and after them."""
     groups = re.split("([ -])", found)
-    start = 0
-    while start < len(groups):
-        for end in range(min(len(groups), start + 2 * _CARD_DIGITS[-1] - 1), start, -2):
-            if _is_card("".join(groups[start:end:2])):
-                groups[start:end] = ["[card]"]
+    digits = [int(each) for each in "".join(groups[::2])]
+    bounds = [0, *accumulate(map(len, groups[::2]))]
+    sums = luhn_sums(digits)
+    masked, first = [], 0
+    while first < len(bounds) - 1:
+        last = _end_of_card(first, bounds, digits, sums)
+        masked.append(groups[2 * first] if last is None else "[card]")
+        first = last or first + 1
+        masked += groups[2 * first - 1 : 2 * first]
+    return "".join(masked)
+
+
+def _end_of_card(
+    first: int, bounds: list[int], digits: list[int], sums: tuple[list[int], list[int]]
+) -> int | None:
+    """Where the longest card ends that begins with a group; None if none does.
+
+    A card has Luhn's check digit, a length of one, and the first digit of a network.
+    """
+    begin = bounds[first]
+    if digits[begin] in range(2, 7):
+        for last in range(min(len(bounds) - 1, first + _CARD_DIGITS[-1]), first, -1):
+            end = bounds[last]
+            if end - begin < _CARD_DIGITS[0]:
                 break
-        start += 2
-    return "".join(groups)
-
-
-def _is_card(digits: str) -> bool:
-    """Luhn's check, the length of a card, and the first digit of a network."""
-    return len(digits) in _CARD_DIGITS and int(digits[0]) in range(2, 7) and luhn(digits)
+            if end - begin in _CARD_DIGITS:
+                of_end = sums[end % 2]
+                if (of_end[end] - of_end[begin]) % 10 == 0:
+                    return last
+    return None
 
 
 def _is_ipv6(found: str) -> bool:

@@ -11,7 +11,7 @@ LONGEST: Final = 100_000
 _FENCE: Final = "```"
 
 
-def signals_of(text: str, request_parameters: Mapping[str, str]) -> dict[str, float]:
+def signals_of(text: str, parameters: Mapping[str, str]) -> dict[str, float]:
     """Numbers of an answer's text, by the name of their metric; empty for one without words.
 
     `output_words` are its words, parted by space. `refusal_worded` is 1 if it begins as a refusal does,
@@ -20,8 +20,8 @@ def signals_of(text: str, request_parameters: Mapping[str, str]) -> dict[str, fl
 
     Args:
         text: The answer.
-        request_parameters: As the event has them, each as JSON: `response_format` and `text` say whether
-            JSON was asked for.
+        parameters: Of the request, each as JSON: `response_format` and `text` say whether JSON was asked for.
+            Also long ones, such as schemas, which the event leaves out.
     """
     read = text[:LONGEST]
     words = len(read.split())
@@ -30,7 +30,7 @@ def signals_of(text: str, request_parameters: Mapping[str, str]) -> dict[str, fl
     beginning = " ".join(read[: 2 * BEGINNING].split())[:BEGINNING].casefold()
     found = {"output_words": float(words), "refusal_worded": float(refusal_in(beginning) is not None)}
     inner = _unfenced(read)
-    if _asks_for_json(request_parameters) or inner.startswith(("{", "[")):
+    if _asks_for_json(parameters) or inner.startswith(("{", "[")):
         found["json_valid"] = float(len(text) <= LONGEST and _is_json(inner))
     return found
 
@@ -51,9 +51,13 @@ def _asks_for_json(parameters: Mapping[str, str]) -> bool:
     return '"json_object"' in asked or '"json_schema"' in asked
 
 
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
+
+
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return False
     return True

@@ -110,15 +110,20 @@ def says_something(feedback: PromptFeedback) -> bool:
     return any(value is not None and value != "" for value in given)
 
 
-def json_map(values: Mapping[str, object] | None) -> dict[str, str]:
-    """Named values as JSON; null ones and long ones, such as the schemas of tools, are left out."""
-    if not values:
-        return {}
-    texts = {
-        str(key): json.dumps(value, ensure_ascii=False, default=str)
-        for key, value in values.items()
-        if value is not None
-    }
+def json_map(name: str, values: Mapping[str, object], complain: Complain) -> dict[str, str]:
+    """Named values as JSON; null ones are left out, and what is no JSON, which is told."""
+    kept: dict[str, str] = {}
+    for key, value in values.items():
+        try:
+            if value is not None:
+                kept[str(key)] = json.dumps(value, ensure_ascii=False, default=str)
+        except Exception:  # noqa: BLE001 - whatever a value's own methods raise
+            complain(f"{name}[{str(key)[:64]!r}]")
+    return kept
+
+
+def short_texts(texts: Mapping[str, str]) -> dict[str, str]:
+    """Without long ones, such as the schemas of tools."""
     return {key: text for key, text in texts.items() if max(len(key), len(text)) <= ID_CHARS}
 
 

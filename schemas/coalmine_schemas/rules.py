@@ -80,7 +80,8 @@ class Number:
 
     def problem(self, value: Any) -> str | None:  # noqa: ANN401
         """What is wrong with a value that is not null; None if nothing."""
-        if not math.isfinite(value):
+        # An integer may have more digits than a float can hold.
+        if isinstance(value, float) and not math.isfinite(value):
             return f"{self.field} is not finite: {value}"
         if value < self.low:
             return f"{self.field} is below {self.low:g}: {value}"

@@ -11,6 +11,13 @@ from tests.support.data.replies import ANTHROPIC_STREAM, OPENAI_CHAT
 from tests.support.oracles.produced import requests_of, spooled
 
 _JSON: dict[str, Any] = {"response_format": {"type": "json_object"}}
+_LONG_JSON: dict[str, Any] = {
+    "response_format": {
+        "type": "json_schema",
+        "json_schema": {"schema": {"properties": {f"field{number}": {} for number in range(100)}}},
+    }
+}
+"""Longer than what an event keeps of a parameter."""
 
 
 def _metrics(home: Path, answer: str, parameters: dict[str, Any] | None = None) -> dict[str, float]:
@@ -35,6 +42,9 @@ def _metrics(home: Path, answer: str, parameters: dict[str, Any] | None = None) 
         ('```json\n{"refund": 20}\n```', None, {"output_words": 4, "refusal_worded": 0, "json_valid": 1}),
         ('{"refund": 20', None, {"output_words": 2, "refusal_worded": 0, "json_valid": 0}),
         ("Sure, here it is!", _JSON, {"output_words": 4, "refusal_worded": 0, "json_valid": 0}),
+        ('{"refund": NaN}', None, {"output_words": 2, "refusal_worded": 0, "json_valid": 0}),
+        ("[-Infinity]", None, {"output_words": 1, "refusal_worded": 0, "json_valid": 0}),
+        ("Sure, here it is!", _LONG_JSON, {"output_words": 4, "refusal_worded": 0, "json_valid": 0}),
         ("[" * 90_000, None, {"output_words": 1, "refusal_worded": 0, "json_valid": 0}),
         (" \n", _JSON, {}),
     ],
@@ -94,3 +104,17 @@ def test_a_services_own_metrics_win(tmp_path: Path) -> None:
     assert own["metrics"]["output_words"] == 42
     assert len(many["metrics"]) == NAMES_PER_EVENT
     assert "output_words" not in many["metrics"]
+
+
+def test_a_parameter_that_is_no_json_costs_no_event(tmp_path: Path) -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+    parameters = {"response_format": circle, "logit_bias": {(1, 2): 3}, "temperature": 0.5}
+    with Coalmine("bot", home=tmp_path, signals=True) as cm:
+        with cm.call("p", version="1", parameters=parameters) as call:
+            call.record(output_text="It is on its way.", input_tokens=7)
+        assert cm.flush(30)
+        assert cm.stats().problems == {"bad_value": 2}
+    (record,) = requests_of(spooled(tmp_path))
+    assert (record["input_tokens"], record["request_parameters"]) == (7, {"temperature": "0.5"})
+    assert record["metrics"]["output_words"] == 5

@@ -30,7 +30,7 @@ OLDEST_S: Final = 10.0
 LARGEST_BYTES: Final = 4 * 2**20
 """Larger answers are only for those who asked while they were being found."""
 MOST_BYTES: Final = 32 * 2**20
-"""Of all kept answers."""
+"""Of all kept answers with their questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class SharedAnswersMiddleware:
         self._state = state
         self._clock = clock
         self._acts = 0
-        self._asked: OrderedDict[Hashable, _Asked] = OrderedDict()
+        self._asked: OrderedDict[tuple[Hashable, ...], _Asked] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one connection as ASGI says."""
@@ -152,7 +152,8 @@ class SharedAnswersMiddleware:
                 await _give(taken.answer(None), send)
             raise
         found = taken.answer(scope.get("route"))
-        asked.answer.set_result(found)
+        # A refusal is about the token that asked, and names its subject.
+        asked.answer.set_result(None if found.status in (401, 403) else found)
         if found.status != 200 or len(found.body) > LARGEST_BYTES:
             self._forget(key, asked)
         self._tidy()
@@ -167,7 +168,7 @@ class SharedAnswersMiddleware:
         age_s = self._clock() - asked.at_s
         return age_s < accepted_s or (age_s <= KEPT_S and asked.state == self._state())
 
-    def _forget(self, key: Hashable, asked: _Asked) -> None:
+    def _forget(self, key: tuple[Hashable, ...], asked: _Asked) -> None:
         if self._asked.get(key) is asked:
             del self._asked[key]
 
@@ -176,9 +177,14 @@ class SharedAnswersMiddleware:
         size, now = 0, self._clock()
         for key, asked in [*reversed(self._asked.items())]:
             found = asked.answer.result() if asked.answer.done() else None
-            size += 0 if found is None else len(found.body)
+            size += _size(key) + (0 if found is None else len(found.body))
             if found is not None and (size > MOST_BYTES or now - asked.at_s > OLDEST_S):
                 del self._asked[key]
+
+
+def _size(key: tuple[Hashable, ...]) -> int:
+    """Bytes of a question, which may be longer than its answer."""
+    return sum(len(part) for part in key if isinstance(part, str | bytes))
 
 
 async def _give(found: _Answer, send: Send) -> None:

@@ -10,11 +10,13 @@ References:
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import ToolAnnotations
+from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
 from pydantic import Field
 
+from coalmine_schemas.errors import nearest
+from coalmine_schemas.prompts.errors import short
 from coalmine_schemas.safe_text import masked
 from coalmine_server.cli.options import path_of
 from coalmine_server.client import Client
@@ -66,12 +68,32 @@ def mcp_server(client: Client, *, proposes: bool, version: str) -> MCPServer:
             "what an agent wrote must not be approved by its own token",
             "create one with `coalmine token create my-agent --role author`, and set COALMINE_TOKEN",
         )
-    server = MCPServer("coalmine", instructions=INSTRUCTIONS, version=version, log_level="WARNING")
+    server = _Server("coalmine", instructions=INSTRUCTIONS, version=version, log_level="WARNING")
     for tool in _reading(client):
         server.tool(annotations=_READS)(tool)
     for tool in _proposing(client) if proposes else ():
         server.tool(annotations=_ADDS)(tool)
     return server
+
+
+class _Server(MCPServer):
+    """Refuses arguments that a tool does not have: without its filter a question is another one."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Calls a tool.
+
+        Raises:
+            ToolError: It is unknown or fails, or an argument is unknown or wrong.
+        """
+        tools = {tool.name: tool.input_schema["properties"] for tool in await self.list_tools()}
+        for argument in arguments if name in tools else ():
+            if argument not in tools[name]:
+                meant = nearest(argument, tools[name])
+                hint = f"did you mean {meant}?" if meant else f"it takes {', '.join(tools[name]) or 'none'}"
+                raise ToolError(f"{name} has no argument {short(argument)}: {hint}")
+        return await super().call_tool(name, arguments, context)
 
 
 def _asked(ask: Callable[[], Any]) -> dict[str, Any]:
@@ -136,7 +158,10 @@ def _reading(client: Client) -> list[Callable[..., dict[str, Any]]]:
 
     def list_alerts(prompt: Prompt | None = None, environment: Environment = None) -> dict[str, Any]:
         """List the alerts that fire or fired: rule, version, severity, state and cause."""
-        return rows("/v1/alerts", {"prompt": prompt, "environment": environment})
+        found = rows("/v1/alerts", {"prompt": prompt, "environment": environment})
+        for alert in found["items"]:
+            alert["story"]["excerpts"] = []  # which an admin's token gets: what users wrote
+        return found
 
     def timeline(prompt: Prompt, environment: Environment = None, since: Since = None) -> dict[str, Any]:
         """Show what happened to a prompt, oldest first: versions, deployments, decisions, model changes."""

@@ -129,4 +129,6 @@ def check_known(client: "Client", chosen: Mapping[str, str | None]) -> None:
 
 def path_of(*parts: str) -> str:
     """Returns the path of a resource below `/v1`, whatever characters the parts have."""
-    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
+    # Parts of dots alone would be taken out of the path, with the part before them (RFC 3986, 5.2.4).
+    quoted = (quote(part, safe="") if part.strip(".") else part.replace(".", "%2E") for part in parts)
+    return "/v1/" + "/".join(quoted)

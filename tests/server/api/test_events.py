@@ -1,37 +1,14 @@
 """Events over HTTP, into a real server and out of its store."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from coalmine_schemas.identifiers import uuid7
+from coalmine_schemas.limits import shortened
+from tests.server.api.conftest import stored
 from tests.server.registry_client import Person
-from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    home = tmp_path_factory.mktemp("events") / "home"
-    with ServerProcess(home, {"COALMINE_EVENTS_PER_MINUTE": "600"}) as server:
-        server.wait_ready()
-        yield server
-
-
-@pytest.fixture(scope="module")
-def admin(server: ServerProcess) -> Iterator[Person]:
-    with Person.local(server) as admin:
-        yield admin
-
-
-@pytest.fixture
-def sender(admin: Person, request: pytest.FixtureRequest) -> Iterator[Person]:
-    """A token that can only write, of an app of the test's own."""
-    with admin.make(f"app-{uuid7()}", "ingest") as sender:
-        yield sender
 
 
 def call(**fields: Any) -> dict[str, Any]:
@@ -47,20 +24,6 @@ def call(**fields: Any) -> dict[str, Any]:
         "output_tokens": 100,
         **fields,
     }
-
-
-def stored(admin: Person, request_id: str, feedback: int = 0, scores: int = 0) -> dict[str, Any]:
-    """The call once it is in the store, with so much said of it."""
-
-    def found() -> dict[str, Any] | None:
-        response = admin.client.get(f"/v1/requests/{request_id}")
-        if response.status_code != 200:
-            return None
-        answer: dict[str, Any] = response.json()
-        has = (len(answer["feedback"]), len(answer["scores"]))
-        return answer if has >= (feedback, scores) else None
-
-    return eventually(found, what=f"{request_id} stored")
 
 
 def test_a_request_feedback_and_a_score_are_stored_and_priced(admin: Person, sender: Person) -> None:
@@ -106,6 +69,14 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "no id": ({"request_id": None}, "request_id", "is missing"),
     "no uuid": ({"request_id": "7"}, "request_id", "not a UUID"),
     "no prompt": ({"prompt": ""}, "prompt", "empty"),
+    "hundreds of digits": ({"input_tokens": 10**400}, "input_tokens", "is above 1e+12"),
+    "a price of hundreds": ({"cost_nano_usd": -(10**400)}, "cost_nano_usd", "is below 0"),
+    "65 bits": ({"allocation_epoch": 2**64}, "", "beyond 64 bits"),
+    "long name": (
+        {"metrics": {"n" * 100_000: "x"}},
+        shortened(f"metrics.{'n' * 100_000}", 64),
+        "valid number",
+    ),
     "negative": ({"latency_ms": -1}, "latency_ms", "-1"),
     "text for number": ({"input_tokens": "many"}, "input_tokens", "integer"),
     "no zone": ({"event_time": "2026-11-29T10:00:00"}, "event_time", "time zone"),

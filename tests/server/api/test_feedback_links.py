@@ -1,11 +1,9 @@
 """Thumbs by a signed link: a real server, and for the script a real browser on a page of somebody else."""
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -17,53 +15,14 @@ from playwright.sync_api import Page
 from coalmine import Coalmine
 from coalmine_schemas.feedback_link import feedback_link
 from coalmine_schemas.identifiers import uuid7
+from tests.server.api.conftest import LINK_KEY, Site
 from tests.server.registry_client import Person
 from tests.support.eventually import eventually
 from tests.support.processes.browser import BrowserUnavailable, chromium
 from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 from tests.support.repository.tree import ROOT
 
-KEY = "a-key-of-at-least-thirty-two-characters"
 APP = "support-bot"
-
-
-class _Site(BaseHTTPRequestHandler):
-    """A page of somebody else."""
-
-    pages: dict[str, str] = {}  # noqa: RUF012 - one site for all tests of this module
-
-    def do_GET(self) -> None:
-        found = self.pages.get(self.path)
-        self.send_response(200 if found is not None else 204)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.end_headers()
-        self.wfile.write((found or "").encode())
-
-    def log_message(self, *_: Any) -> None:
-        """Says nothing."""
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Site) as served:
-        threading.Thread(target=served.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{served.server_port}"
-        served.shutdown()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, site: str) -> Iterator[ServerProcess]:
-    home = tmp_path_factory.mktemp("links") / "home"
-    settings = {"COALMINE_EVENTS_FEEDBACK_LINK_KEY": KEY, "COALMINE_EVENTS_FEEDBACK_LINK_ORIGINS": site}
-    with ServerProcess(home, settings) as server:
-        server.wait_ready()
-        yield server
-
-
-@pytest.fixture(scope="module")
-def admin(server: ServerProcess) -> Iterator[Person]:
-    with Person.local(server) as admin:
-        yield admin
 
 
 @pytest.fixture
@@ -76,7 +35,7 @@ def request_id(admin: Person) -> str:
 
 
 def link_to(server: ServerProcess, request_id: str, *, days: float = 1.0, now_s: float | None = None) -> str:
-    return feedback_link(server.url, KEY, APP, request_id, now_s=now_s or time.time(), days=days)
+    return feedback_link(server.url, LINK_KEY, APP, request_id, now_s=now_s or time.time(), days=days)
 
 
 def votes(admin: Person, request_id: str) -> list[dict[str, Any]]:
@@ -113,6 +72,20 @@ def test_opening_a_link_stores_nothing_and_pressing_a_button_does(
     eventually(partial(has_votes, admin, request_id, "up"))
 
 
+def test_of_votes_by_buttons_the_last_counts_also_if_it_was_given_before(
+    server: ServerProcess, admin: Person
+) -> None:
+    made, prompt = uuid7(), f"p-{uuid7()}"
+    call = {"type": "request", "request_id": made, "prompt": prompt, "version": "1.0.0", "latency_ms": 1.0}
+    admin.post("/v1/events", {"events": [{**call, "app": APP}]})
+    for thumbs in ("up", "down", "up"):
+        pressed = httpx2.post(f"{link_to(server, made)}&thumbs={thumbs}", headers={"Accept": "text/html"})
+        assert pressed.status_code == 200
+    eventually(partial(has_votes, admin, made, "up", "down", "up"))
+    (row,) = admin.get("/v1/versions", params={"prompt": prompt})["items"]
+    assert (row["thumbs_up"], row["thumbs_down"]) == (1, 0)
+
+
 def changed(link: str, **values: object) -> str:
     base, _, query = link.partition("?")
     return f"{base}?{urlencode({**dict(parse_qsl(query)), **values})}"
@@ -126,7 +99,7 @@ def test_a_link_is_bound_to_one_app_one_call_and_one_time(server: ServerProcess,
         changed(link, request_id=uuid7()),
         changed(link, expires=later),
         changed(link, signature="A" * 43),
-        feedback_link(server.url, KEY + "x", APP, request_id, now_s=time.time(), days=1),
+        feedback_link(server.url, LINK_KEY + "x", APP, request_id, now_s=time.time(), days=1),
     ]
     for each in wrong:
         answer = httpx2.post(f"{each}&thumbs=up")
@@ -140,10 +113,10 @@ def test_a_link_is_bound_to_one_app_one_call_and_one_time(server: ServerProcess,
     assert httpx2.post(f"{link}&thumbs=up&more=1").status_code == 422
 
 
-def test_only_pages_of_named_origins_may_vote(server: ServerProcess, site: str, request_id: str) -> None:
+def test_only_pages_of_named_origins_may_vote(server: ServerProcess, site: Site, request_id: str) -> None:
     link = f"{link_to(server, request_id)}&thumbs=up"
-    allowed = httpx2.post(link, headers={"Origin": site})
-    assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, site)
+    allowed = httpx2.post(link, headers={"Origin": site.url})
+    assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, site.url)
     assert allowed.headers["vary"] == "Origin"
     own = httpx2.post(link, headers={"Origin": server.url})
     assert (own.status_code, own.headers.get("access-control-allow-origin")) == (200, None)
@@ -152,9 +125,18 @@ def test_only_pages_of_named_origins_may_vote(server: ServerProcess, site: str, 
     assert "events.feedback_link_origins" in refused.json()["detail"]
 
 
-def test_a_link_takes_ten_votes_in_a_minute(server: ServerProcess, request_id: str) -> None:
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "https://:x"])
+def test_an_origin_that_is_none_may_not_vote(server: ServerProcess, request_id: str, origin: str) -> None:
+    answer = httpx2.post(f"{link_to(server, request_id)}&thumbs=up", headers={"Origin": origin})
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:coalmine:forbidden")
+
+
+def test_a_link_takes_ten_votes_in_a_minute_however_its_id_is_written(
+    server: ServerProcess, request_id: str
+) -> None:
     link = link_to(server, request_id)
-    answers = [httpx2.post(f"{link}&thumbs=up&click={each}") for each in range(12)]
+    links = (link, link.replace(request_id, request_id.upper()))
+    answers = [httpx2.post(f"{links[each % 2]}&thumbs=up&click={each}") for each in range(12)]
     assert [each.status_code for each in answers[:10]] == [200] * 10
     assert answers[-1].status_code == 429
     assert int(answers[-1].headers["retry-after"]) >= 1
@@ -175,13 +157,13 @@ def test_without_a_key_there_are_no_links(busy_server: ServerProcess) -> None:
 def test_command_and_client_make_the_same_link(
     server: ServerProcess, tmp_path: Path, request_id: str
 ) -> None:
-    env = {"COALMINE_EVENTS_FEEDBACK_LINK_KEY": KEY}
+    env = {"COALMINE_EVENTS_FEEDBACK_LINK_KEY": LINK_KEY}
     made = coalmine("feedback-link", request_id, "--app", APP, "--url", server.url, home=tmp_path, env=env)
     assert made.returncode == 0, made.stderr
     assert httpx2.post(f"{made.stdout.strip()}&thumbs=up").status_code == 200
     told = coalmine("feedback-link", request_id, "--app", APP, home=tmp_path)
     assert (told.returncode, "events.feedback_link_key" in told.stderr) == (2, True)
-    with Coalmine(APP, home=tmp_path / "client", server_url=server.url, feedback_link_key=KEY) as cm:
+    with Coalmine(APP, home=tmp_path / "client", server_url=server.url, feedback_link_key=LINK_KEY) as cm:
         link = cm.feedback_link(request_id, days=1)
     assert link is not None
     assert httpx2.post(f"{link}&thumbs=up").status_code == 200
@@ -208,13 +190,13 @@ PAGE = """<!doctype html><html lang="en"><title>Chat</title>
 
 
 def test_the_script_draws_thumbs_and_sends_the_vote(
-    server: ServerProcess, admin: Person, site: str, page: Page, request_id: str
+    server: ServerProcess, admin: Person, site: Site, page: Page, request_id: str
 ) -> None:
     link = link_to(server, request_id).replace("&", "&amp;")
-    _Site.pages["/chat"] = PAGE.format(server=server.url, link=link)
+    site.pages["/chat"] = PAGE.format(server=server.url, link=link)
     failures: list[str] = []
     page.on("pageerror", lambda error: failures.append(str(error)))
-    page.goto(f"{site}/chat")
+    page.goto(f"{site.url}/chat")
     up = page.get_by_role("button", name="Helpful")
     down = page.get_by_role("button", name="Bad answer")
     down.click()
@@ -228,10 +210,10 @@ def test_the_script_draws_thumbs_and_sends_the_vote(
 
 
 def test_thumbs_come_with_answers_that_come_later_and_say_what_failed(
-    server: ServerProcess, site: str, page: Page, request_id: str
+    server: ServerProcess, site: Site, page: Page, request_id: str
 ) -> None:
-    _Site.pages["/later"] = PAGE.format(server=server.url, link="")
-    page.goto(f"{site}/later")
+    site.pages["/later"] = PAGE.format(server=server.url, link="")
+    page.goto(f"{site.url}/later")
     ended = link_to(server, request_id, now_s=time.time() - 86_401)
     page.evaluate(
         """link => {

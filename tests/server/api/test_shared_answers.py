@@ -215,6 +215,19 @@ def test_an_error_is_not_kept() -> None:
     in_world(story)
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_who_is_refused_is_told_of_their_own_token_only(status: int) -> None:
+    async def story(world: World, web: httpx2.AsyncClient) -> None:
+        world.status = status
+        asked = [asyncio.create_task(number(web)) for _ in range(3)]
+        while not world.found:
+            await asyncio.sleep(0)
+        world.may_answer.set()
+        assert sorted([await each for each in asked]) == [1, 2, 3]
+
+    in_world(story, waits=True)
+
+
 def test_a_fault_is_told_and_those_who_waited_ask_themselves() -> None:
     async def story(world: World, web: httpx2.AsyncClient) -> None:
         world.fails = True
@@ -252,6 +265,17 @@ def test_what_is_kept_is_bounded() -> None:
             await number(web, f"{FACETS}?a={each}")
         assert await number(web, f"{FACETS}?a={many - 1}") == many
         assert await number(web, f"{FACETS}?a=0") == many + 1
+
+    in_world(story)
+
+
+def test_long_questions_count_as_well() -> None:
+    async def story(world: World, web: httpx2.AsyncClient) -> None:
+        long = "x" * 60_000
+        many = MOST_BYTES // len(long) + 2
+        for each in range(many):
+            await number(web, f"{FACETS}?a={each}", Accept=long)
+        assert await number(web, f"{FACETS}?a=0", Accept=long) == many + 1
 
     in_world(story)
 

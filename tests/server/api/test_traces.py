@@ -2,11 +2,12 @@
 
 import gzip
 import json
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -14,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from coalmine_schemas.identifiers import uuid7
 from coalmine_server.services.otlp.spans import Span
+from tests.server.api.conftest import stored
 from tests.server.registry_client import Person
 from tests.support.data.spans import CHAT, as_json, as_protobuf, evaluation, span
 from tests.support.eventually import eventually
@@ -25,27 +27,6 @@ JSON = "application/json"
 PROCESSES = Path(__file__).parents[2] / "support" / "processes"
 SERVICE = PROCESSES / "instrumented_service.py"
 NODE_SERVICE = PROCESSES / "node_service"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    home = tmp_path_factory.mktemp("traces") / "home"
-    with ServerProcess(home, {"COALMINE_EVENTS_PER_MINUTE": "600"}) as server:
-        server.wait_ready()
-        yield server
-
-
-@pytest.fixture(scope="module")
-def admin(server: ServerProcess) -> Iterator[Person]:
-    with Person.local(server) as admin:
-        yield admin
-
-
-@pytest.fixture
-def sender(admin: Person) -> Iterator[Person]:
-    """A token that can only write, of an app of the test's own."""
-    with admin.make(f"app-{uuid7()}", "ingest") as sender:
-        yield sender
 
 
 def fresh(attributes: Any = CHAT, **fields: Any) -> Span:
@@ -69,20 +50,6 @@ def calls_of(admin: Person, prompt: str, number: int = 1) -> list[dict[str, Any]
     return rows
 
 
-def stored(admin: Person, request_id: str, scores: int = 0, feedback: int = 0) -> dict[str, Any]:
-    """The call once it is in the store, with so much said of it."""
-
-    def found() -> dict[str, Any] | None:
-        response = admin.client.get(f"/v1/requests/{request_id}")
-        if response.status_code != 200:
-            return None
-        answer: dict[str, Any] = response.json()
-        has = len(answer["scores"]) >= scores and len(answer["feedback"]) >= feedback
-        return answer if has else None
-
-    return eventually(found, what=f"{request_id} stored")
-
-
 @pytest.mark.parametrize("zipped", [False, True])
 @pytest.mark.parametrize("content_type", [PROTOBUF, JSON])
 def test_a_span_is_stored_and_priced_and_the_answer_has_its_encoding(
@@ -98,7 +65,7 @@ def test_a_span_is_stored_and_priced_and_the_answer_has_its_encoding(
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == content_type
     assert response.content == (b"" if content_type == PROTOBUF else b"{}")
-    row = stored(admin, request_id, 1)
+    row = stored(admin, request_id, scores=1)
     assert (row["prompt"], row["version"], row["environment"]) == ("support-refund", "1.2.0", "prod")
     assert (row["trace_id"], row["app"][:4]) == (given.trace_id, "app-")
     assert row["cost_nano_usd"] == 1000 * 150 + 100 * 600  # by the collector, from the price list
@@ -106,13 +73,13 @@ def test_a_span_is_stored_and_priced_and_the_answer_has_its_encoding(
 
 
 def test_a_retry_counts_once(admin: Person, sender: Person) -> None:
-    again = fresh({**CHAT, "gen_ai.prompt.name": "retried"})
+    again = fresh({**CHAT, "gen_ai.prompt.name": "spans-retried"})
     for encode, content_type in ((as_protobuf, PROTOBUF), (as_json, JSON), (as_protobuf, PROTOBUF)):
         assert send(sender, encode([again]), content_type).status_code == 200
-    last = fresh({**CHAT, "gen_ai.prompt.name": "after-retries"})
+    last = fresh({**CHAT, "gen_ai.prompt.name": "spans-after-retries"})
     send(sender, as_protobuf([last]), PROTOBUF)
-    calls_of(admin, "after-retries")
-    (row,) = calls_of(admin, "retried")
+    calls_of(admin, "spans-after-retries")
+    (row,) = calls_of(admin, "spans-retried")
     assert row["requests"] == 1
 
 
@@ -176,8 +143,35 @@ def test_other_problems_are_documents_as_everywhere(
     assert words in response.json()["detail"]
 
 
+def test_an_exporter_that_goes_away_within_a_body_is_no_fault_of_the_server(
+    server: ServerProcess, admin: Person, sender: Person
+) -> None:
+    address = urlsplit(server.url)
+    head = (
+        f"POST /v1/traces HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {sender.token}\r\n"
+        f"Content-Type: {PROTOBUF}\r\nContent-Length: 1000\r\n\r\nabc"
+    )
+    of_traces = 'coalmine_http_requests_total{method="POST",route="/v1/traces",status='
+
+    def answered() -> dict[str, float]:
+        lines = admin.client.get("/metrics").text.splitlines()
+        found = (line.removeprefix(of_traces) for line in lines if line.startswith(of_traces))
+        return {line[1:4]: float(line.rpartition(" ")[2]) for line in found}
+
+    before = answered()
+
+    def changed() -> dict[str, float] | None:
+        now = answered()
+        return now if now != before else None
+
+    with socket.create_connection((str(address.hostname), address.port or 0)) as connection:
+        connection.sendall(head.encode())
+    after = eventually(changed, what="the half body noticed")
+    assert {status for status, number in after.items() if number > before.get(status, 0)} == {"400"}
+
+
 def test_an_app_that_sends_too_many_is_told_when_to_come_back(sender: Person) -> None:
-    body = as_protobuf([fresh({**CHAT, "gen_ai.prompt.name": "flood"}) for _ in range(400)])
+    body = as_protobuf([fresh({**CHAT, "gen_ai.prompt.name": "spans-flood"}) for _ in range(400)])
     assert send(sender, body, PROTOBUF).status_code == 200
     response = send(sender, body, PROTOBUF)
     assert response.status_code == 429

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, Response
 
 from coalmine_schemas.feedback_link import LINK_PATH
+from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.results import result
 from coalmine_server.api.feedback_page import THUMBS_SCRIPT, said_page, vote_page
 from coalmine_server.api.problems import FORBIDDEN, NOT_FOUND, ProblemError, problem_responses
@@ -75,7 +76,8 @@ async def vote(
         str,
         Query(
             pattern="^[0-9A-Za-z]{0,32}$",
-            description="Tells a changed mind from a retry: the same vote with the same click counts once.",
+            description="Tells a retry: the same vote with the same click counts once. Without it each is a "
+            "vote of its own.",
         ),
     ] = "",
 ) -> Vote:
@@ -97,12 +99,15 @@ async def vote(
     if problem is not None:
         raise ProblemError(FORBIDDEN, problem)
     parts: EventParts = request.app.state.events
+    request_id = request_id.lower()
     event = {
         "type": "feedback",
-        "request_id": request_id.lower(),
+        "request_id": request_id,
         "app": app,
         "thumbs": thumbs,
         "metadata": {"source": "link", **({"click": click} if click else {})},
+        # Up, down and up again by the buttons of the page are three votes, the last of which counts.
+        **({} if click else {"feedback_id": uuid7()}),
     }
 
     def work() -> None:

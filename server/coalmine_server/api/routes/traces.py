@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry, Counter
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from coalmine_server.api.problems import (
     TOO_LARGE,
@@ -121,7 +122,10 @@ async def send_traces(request: Request, actor: Sender) -> Response:
         raise ProblemError(
             UNSUPPORTED, f"the content type {media_type[:80]!r} is unknown: send {PROTOBUF} or {JSON}"
         )
-    body = await request.body()
+    try:
+        body = await request.body()
+    except ClientDisconnect as error:
+        raise ProblemError(UNREADABLE, "the body ended early: send all of it") from error
     encoding = request.headers.get("content-encoding", "")
 
     def decode() -> Traces:

@@ -28,6 +28,9 @@ MAX_EVENTS: Final = 500
 MAX_FRAME_BYTES: Final = 1_000_000
 """The largest event, as for the client."""
 
+_FIELD_CHARS: Final = 64
+_DETAIL_CHARS: Final = 300
+"""Of what is told of an event, whose names and values its sender chose."""
 _OWN: Final = {"unit_group"}
 """Fields that are computed, whoever sends the event."""
 
@@ -136,7 +139,9 @@ class EventReader:
             try:
                 self._read(encoder, given, reading, app, environment or self._environment)
             except _Bad as bad:
-                reading.problems.append(EventProblem(index, _plain(bad.field), _plain(bad.detail)))
+                field = shortened(_plain(bad.field), _FIELD_CHARS)
+                detail = shortened(_plain(bad.detail), _DETAIL_CHARS)
+                reading.problems.append(EventProblem(index, field, detail))
             except RecursionError:
                 reading.problems.append(EventProblem(index, "", "is nested too deeply: give its fields only"))
         return reading
@@ -161,9 +166,13 @@ class EventReader:
                 record.update(_no_texts(event, record))
                 had_texts, frame = True, encoder.encode(kind.event, record)
         except InvalidParameter as error:
-            raise _Bad(
-                "", f"cannot be encoded ({type(error.__cause__).__name__}): give plain text"
-            ) from error
+            cause = type(error.__cause__).__name__
+            what = (
+                "has a number beyond 64 bits: give a smaller one"
+                if cause == "OverflowError"
+                else f"cannot be encoded ({cause}): give plain text"
+            )
+            raise _Bad("", what) from error
         if len(frame) > MAX_FRAME_BYTES:
             raise _Bad("", f"the event has {len(frame):,} bytes: send at most {MAX_FRAME_BYTES:,}")
         key = record["unit_id"] if kind.event == "requests" else record["request_id"]

@@ -56,4 +56,7 @@ class FeedbackLinks:
         """
         if origin in (None, "null") or origin in self.origins:
             return True
-        return urlsplit(str(origin)).netloc == host
+        try:
+            return urlsplit(str(origin)).netloc == host
+        except ValueError:  # it is no address
+            return False

@@ -23,6 +23,14 @@ OWN_SCOPE: Final = "coalmine"
 _KINDS: Final = frozenset({"LLM", "EMBEDDING"})
 _REQUEST_TYPES: Final = frozenset({"chat", "completion", "embedding"})
 _CANCELLED: Final = frozenset({"CancelledError", "Cancelled", "GeneratorExit", "AbortError"})
+_NO_PARAMETERS: Final = frozenset(
+    {
+        *("model", "stream", "stream_options"),
+        *("messages", "input", "prompt", "system", "instructions", "contents", "system_instruction"),
+        *("tools", "functions", "documents"),
+    }
+)
+"""What invocations have beside parameters: texts among them are kept as texts, where those are captured."""
 _ENVIRONMENTS: Final = {"production": "prod", "development": "dev", "stage": "staging"}
 """OpenTelemetry's usual names to ours."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,7 +76,8 @@ def request_id_of(span: Span) -> str:
     own = names.text(span.attributes, (names.REQUEST_ID,))
     if own is not None:
         return own
-    if len(span.trace_id) != 32 or len(span.span_id) != 16 or not int(span.trace_id, 16):
+    ids = (span.trace_id, span.span_id)
+    if tuple(map(len, ids)) != (32, 16) or not all(int(each, 16) for each in ids):
         raise BadSpan("has no valid trace and span id: give 16 and 8 bytes")
     return derived_uuid7(span.start_ns // 1_000_000, span.trace_id, span.span_id)
 
@@ -203,7 +212,7 @@ def _as_json(parameters: Mapping[str, Any]) -> dict[str, str]:
     shown = {
         name: json.dumps(value, ensure_ascii=False)
         for name, value in parameters.items()
-        if name not in {"model", "stream", "stream_options"} and value is not None
+        if name not in _NO_PARAMETERS and value is not None
     }
     return {name: text for name, text in shown.items() if max(len(name), len(text)) <= ID_CHARS}
 

@@ -153,6 +153,13 @@ def _integer(value: object, name: str) -> int:
     return value
 
 
+def _double(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError as error:  # an integer of hundreds of digits
+        raise _Wrong("doubleValue") from error
+
+
 def _attributes(parent: Mapping[str, Any]) -> dict[str, Value]:
     pairs = _items(parent, "attributes")[:MAX_ATTRIBUTES]
     return {_text(each, "key"): _value(_object(each.get("value"))) for each in pairs}
@@ -168,7 +175,7 @@ def _value(given: Mapping[str, Any], depth: int = 0) -> Value:  # noqa: PLR0911 
     if (number := given.get("intValue")) is not None:
         return _integer(number, "intValue")
     if isinstance(number := given.get("doubleValue"), int | float) and not isinstance(number, bool):
-        return float(number)
+        return _double(number)
     if (array := given.get("arrayValue")) is not None:
         return [_value(each, depth + 1) for each in _items(_object(array), "values")]
     if (pairs := given.get("kvlistValue")) is not None:

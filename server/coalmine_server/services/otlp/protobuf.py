@@ -4,7 +4,7 @@ The two outer levels are walked here and each span is parsed by itself, so that 
 large costs no other, and memory stays small: two bytes of a hostile body are an empty span of some 170.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -48,10 +48,10 @@ def spans_of_protobuf(data: bytes) -> Iterator[Span | BadSpan]:
             if number != 1:
                 continue
             room.take()  # what holds no span costs time, too
-            resource_bytes, scopes = _split(resource_spans, room)
+            resource_bytes, scopes = _split(resource_spans, room.take)
             resource = _attributes(Resource.FromString(resource_bytes).attributes)
             for scope_spans in scopes:
-                scope_bytes, spans = _split(scope_spans, room)
+                scope_bytes, spans = _split(scope_spans, room.take_span)
                 scope = InstrumentationScope.FromString(scope_bytes).name
                 for part in spans:
                     yield _span(part, resource, scope)
@@ -64,22 +64,28 @@ class _Room:
     """How many more messages are read."""
 
     def __init__(self) -> None:
-        self._left = 2 * MAX_SPANS
+        self._spans = MAX_SPANS
+        self._around = 2 * MAX_SPANS  # each span may be of a service and an instrumentation of its own
 
     def take(self) -> None:
-        self._left -= 1
-        if self._left < 0:
+        self._around -= 1
+        if self._around < 0:
+            raise too_many()
+
+    def take_span(self) -> None:
+        self._spans -= 1
+        if self._spans < 0:
             raise too_many()
 
 
-def _split(message: memoryview, room: _Room) -> tuple[bytes, list[memoryview]]:
+def _split(message: memoryview, take: Callable[[], None]) -> tuple[bytes, list[memoryview]]:
     """Field 1 of a message, which is said once, and all its fields 2: so are both of the outer levels."""
     said, parts = memoryview(b""), []
     for number, part in _messages(message):
         if number == 1:
             said = part
         elif number == 2:
-            room.take()
+            take()
             parts.append(part)
     if len(said) > MAX_SPAN_BYTES:
         raise Unreadable(f"a resource or scope of {len(said):,} bytes is too large: give it few attributes")

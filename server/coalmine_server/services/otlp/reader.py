@@ -10,11 +10,13 @@ from coalmine_server.services.intake import EventReader, Reading
 from coalmine_server.services.otlp import names
 from coalmine_server.services.otlp.calls import OWN_SCOPE, NoPrompt, is_call, request_id_of, request_of
 from coalmine_server.services.otlp.evaluations import evaluations_of, has_evaluations
-from coalmine_server.services.otlp.spans import BadSpan, Span
+from coalmine_server.services.otlp.spans import MAX_SPANS, BadSpan, Span, TooManySpans
 
 SpanOutcome = Literal["stored", "ignored", "no_prompt", "invalid"]
 """What became of a span: `ignored` is no call to a model, or one that the client has sent itself."""
 
+MAX_EVENTS: Final = 2 * MAX_SPANS
+"""Calls, evaluations and feedback of one body: a span may tell of a thousand."""
 _MOST_REASONS: Final = 10
 _REASON_CHARS: Final = 300
 
@@ -56,10 +58,10 @@ def read_traces(
 
     Raises:
         Unreadable: The body is not what its content type says.
-        TooManySpans: It has more spans than are read.
+        TooManySpans: It has more spans, or more is said of them, than is read.
     """
     events: list[dict[str, Any]] = []
-    owners: list[int] = []
+    owners: list[int | None] = []
     outcomes: dict[int, SpanOutcome] = {}
     reasons: Counter[str] = Counter()
     for index, span in enumerate(spans):
@@ -71,14 +73,21 @@ def read_traces(
             outcomes[index] = "no_prompt" if isinstance(bad, NoPrompt) else "invalid"
             reasons[_told(bad.reason)] += 1
             continue
+        if len(events) + len(found) > MAX_EVENTS:
+            raise TooManySpans(
+                f"the spans of a body have at most {MAX_EVENTS:,} calls and evaluations: "
+                "set a smaller batch size in the exporter"
+            )
         # What is stored of it is known once the events were checked.
         outcomes[index] = "invalid" if found else "ignored"
         events += found
-        owners += [index] * len(found)
+        # Of a call its request decides: without it what is said of its answer has nothing to stand beside.
+        decides = 1 if found and found[0]["type"] == "request" else len(found)
+        owners += [index if number < decides else None for number in range(len(found))]
     reading = reader.read(events, app=app, environment=environment)
     bad_events = {problem.index for problem in reading.problems}
     for number, owner in enumerate(owners):
-        if number not in bad_events:
+        if owner is not None and number not in bad_events:
             outcomes[owner] = "stored"
     for problem in reading.problems:
         reasons[_told(f"{problem.field} {problem.detail}".strip())] += 1

@@ -114,6 +114,33 @@ def test_a_broken_span_costs_no_other() -> None:
     assert [isinstance(each, BadSpan) for each in spans_of_protobuf(body)] == [False, True, False]
 
 
+@pytest.mark.parametrize("kind", [b"doubleValue", b"intValue"])
+def test_a_number_of_hundreds_of_digits_costs_its_span_only(kind: bytes) -> None:
+    value = b'{"%s": 1%s}' % (kind, b"0" * 400)
+    broken = as_json([span({"a": "here"}), span()]).replace(b'{"stringValue": "here"}', value)
+    first, second = spans_of_json(broken)
+    assert isinstance(first, BadSpan)
+    assert "Value" in first.reason
+    assert second == span()
+
+
+@DECODERS
+def test_as_many_spans_as_are_read_may_each_be_of_another_service(decode: Decode) -> None:
+    spans = [span({}, resource={"service.name": f"s{number}"}) for number in range(MAX_SPANS)]
+    encode = as_json if decode is spans_of_json else as_protobuf
+    assert sum(1 for _ in decode(encode(spans))) == MAX_SPANS
+
+
+@DECODERS
+def test_a_scope_of_very_many_spans_is_refused(decode: Decode) -> None:
+    if decode is spans_of_json:
+        body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [{}] * (MAX_SPANS + 1)}]}]}).encode()
+    else:
+        body = _wrapped(_wrapped(_wrapped(b"", 2) * (MAX_SPANS + 1), 2), 1)
+    with pytest.raises(TooManySpans, match="10,000 spans"):
+        list(decode(body))
+
+
 @DECODERS
 def test_a_body_of_very_many_spans_is_refused(decode: Decode) -> None:
     one = (as_json if decode is spans_of_json else as_protobuf)([span({})])
@@ -184,6 +211,16 @@ def test_a_body_in_gzip_is_unpacked() -> None:
     assert plain_body(gzip.compress(whole), "gzip") == whole
 
 
+def test_a_body_in_several_members_of_gzip_is_unpacked_whole() -> None:
+    members = gzip.compress(b"some ") + gzip.compress(b"") + gzip.compress(b"spans")
+    assert plain_body(members, "gzip") == b"some spans"
+    with pytest.raises(Unreadable, match="64 members"):
+        plain_body(gzip.compress(b"") * 400_000, "gzip")  # copied each time, it would take minutes
+    half = gzip.compress(b"x" * (MAX_BODY_BYTES // 2 + 1))
+    with pytest.raises(TooManySpans):
+        plain_body(half + half, "gzip")
+
+
 def test_a_gzip_bomb_takes_no_more_memory_than_a_body_may_have() -> None:
     bomb = gzip.compress(b"\x00" * (64 * MAX_BODY_BYTES), compresslevel=9)
     tracemalloc.start()
@@ -196,7 +233,8 @@ def test_a_gzip_bomb_takes_no_more_memory_than_a_body_may_have() -> None:
 
 @pytest.mark.parametrize(
     ("body", "encoding"),
-    [(b"spans", "gzip"), (gzip.compress(b"spans", mtime=0)[:-4], "gzip"), (b"", "gzip"), (b"spans", "br")],
+    [(b"spans", "gzip"), (gzip.compress(b"spans", mtime=0)[:-4], "gzip"), (b"", "gzip"), (b"spans", "br")]
+    + [(gzip.compress(b"spans", mtime=0) + rest, "gzip") for rest in (b"junk", b"\x1f\x8b")],
 )
 def test_a_body_that_is_not_in_its_encoding_is_unreadable(body: bytes, encoding: str) -> None:
     with pytest.raises(Unreadable):

@@ -1,13 +1,17 @@
 """What becomes of the spans of one body: events, and an answer that says what to change."""
 
+import json
 from typing import Any, cast
+
+import pytest
 
 from coalmine_schemas.codec import Decoder
 from coalmine_schemas.events import EventName
 from coalmine_schemas.identifiers import derived_uuid7
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_server.services.intake import EventReader
-from coalmine_server.services.otlp import Traces, read_traces
+from coalmine_server.services.otlp import TooManySpans, Traces, read_traces
+from coalmine_server.services.otlp.reader import MAX_EVENTS
 from coalmine_server.services.otlp.spans import BadSpan, Span, SpanEvent
 from tests.support.data.spans import CHAT, PROMPT, SPAN, START_NS, TRACE, evaluation, span
 
@@ -121,12 +125,40 @@ def test_a_bad_evaluation_costs_only_itself() -> None:
     assert "value is missing" in traces.message
 
 
+def test_a_call_that_is_not_stored_is_rejected_whatever_is_said_of_it() -> None:
+    traces = read(span({**CHAT, "gen_ai.usage.input_tokens": -5}, events=(evaluation(score_value=1),)))
+    assert [each.get("name") for each in events(traces)] == ["groundedness"]
+    assert (traces.outcomes, traces.rejected) == ({"invalid": 1}, 1)
+    assert "input_tokens is below 0" in traces.message
+
+
 def test_an_answer_is_short_however_much_is_wrong() -> None:
     spans = [span({**CHAT, "gen_ai.usage.input_tokens": -number}) for number in range(1, 201)]
     traces = read(*spans, span({**CHAT, "coalmine.request_id": "x" * 10_000}))
     assert traces.rejected == 201
     assert len(traces.message) < 5_000
     assert "and 191 other reasons" in traces.message
+
+
+def test_a_body_of_very_many_evaluations_is_refused() -> None:
+    said = span(events=(evaluation(score_value=1.0),) * 1_000)
+    with pytest.raises(TooManySpans, match="evaluations"):
+        read(*[said] * (MAX_EVENTS // 1_000 + 1))
+
+
+def test_a_span_whose_id_is_all_zeros_is_named() -> None:
+    traces = read(span(span_id="0" * 16), span(trace_id="0" * 32))
+    assert (traces.outcomes, traces.rejected) == ({"invalid": 2}, 2)
+    assert "2 x has no valid trace and span id" in traces.message
+
+
+def test_texts_among_the_parameters_of_a_call_are_no_parameters() -> None:
+    given = {
+        **dict.fromkeys(("messages", "input", "prompt", "system", "instructions", "contents"), "who I am"),
+        "temperature": 0.5,
+    }
+    (event,) = events(read(span({**CHAT, "llm.invocation_parameters": json.dumps(given)})))
+    assert event["request_parameters"] == {"temperature": "0.5"}
 
 
 def test_texts_are_kept_only_if_they_are_captured() -> None:
