@@ -27,6 +27,8 @@ _RUN = [block for block in _BLOCKS if not block.skip]
 _FOLLOWED = ("README.md", "docs/tutorial.md")
 """Documents whose blocks are steps, each in the folder that those before it leave."""
 _STEPS = [block for block in _BLOCKS if _name(block.path) in _FOLLOWED]
+_EXAMPLES = [block for block in _BLOCKS if block.path.relative_to(ROOT).parts[0] == "examples"]
+"""Steps, too, which `tests/examples` follow, with programs of their own beside ours."""
 _PYTHON = [block for block in _RUN if block.language == "python" and block not in _STEPS]
 
 
@@ -59,7 +61,7 @@ def test_every_block_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("block", _of("bash"))
 def test_shell_blocks_work(block: Block, tmp_path: Path) -> None:
-    run_bash(block, tmp_path, only_check=block in _STEPS)
+    run_bash(block, tmp_path, only_check=block in _STEPS or block in _EXAMPLES)
 
 
 @pytest.mark.parametrize("document", _FOLLOWED)

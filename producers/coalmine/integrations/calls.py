@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,11 +19,15 @@ Take = Callable[[Call, Any], Any]
 """Records a reply and ends its call, now or when its stream ends; returns what the service gets."""
 Begin = Callable[[tuple[Any, ...], dict[str, Any]], tuple[Call, Take] | None]
 """Begins a call from a method's arguments, which it may change; None where there is nothing to measure."""
-_BEGIN: Final[ContextVar[BeginCall | None]] = ContextVar("coalmine_begin_call", default=None)
+_REMEMBERED: Final = 1_000
+"""Request ids that a block keeps at most: one may last as long as the service."""
+_BEGIN: Final[ContextVar[tuple[BeginCall, deque[str]] | None]] = ContextVar(
+    "coalmine_begin_call", default=None
+)
 
 
 @contextmanager
-def using(begin: BeginCall) -> Iterator[None]:
+def using(begin: BeginCall) -> Iterator[deque[str]]:
     """Names the prompt that calls within a block are for: give it `prompt.call`.
 
     Each call of an instrumented client makes one event of its own. Outside of such a block none is made.
@@ -30,10 +35,15 @@ def using(begin: BeginCall) -> Iterator[None]:
     Args:
         begin: Begins a call when given `model` and `provider`: `prompt.call`, or
             `partial(cm.call, "support-refund", version="1.3.0")`.
+
+    Yields:
+        The request ids of the block's calls as they begin, for feedback and scores: the newest last, and of
+        more than 1,000 the last ones.
     """
-    token = _BEGIN.set(begin)
+    request_ids: deque[str] = deque(maxlen=_REMEMBERED)
+    token = _BEGIN.set((begin, request_ids))
     try:
-        yield
+        yield request_ids
     finally:
         _BEGIN.reset(token)
 
@@ -50,11 +60,14 @@ def unmeasured() -> Iterator[None]:
 
 def begin_call(*, model: object, provider: str | None) -> Call | None:
     """Begins a call for the prompt that `using` named; None outside of its block."""
-    begin = _BEGIN.get()
-    if begin is None:
+    current = _BEGIN.get()
+    if current is None:
         return None
+    begin, request_ids = current
     try:
-        return begin(model=model, provider=provider).__enter__()
+        call = begin(model=model, provider=provider).__enter__()
+        request_ids.append(call.request_id)
+        return call
     except Exception as error:  # noqa: BLE001 - whatever was given to `using`
         _LOG.report("begin", "an instrumented call could not be begun: %s", type(error).__name__)
         return None
