@@ -3,7 +3,7 @@
 import json
 import sys
 
-from tasks import summarize
+from tasks import summarize  # type: ignore[import-not-found] # beside this file
 
 MESSAGES = (
     "My parcel came on Tuesday, and the box was open. I would like half of the postage back.",
