@@ -89,8 +89,11 @@ class OpenAI:
 """Stands in for the provider's package, which would need a key."""
 
 
-def follow(shown: Sequence[Block], folder: Path, *, timeout_s: float = 600.0) -> None:
+def follow(shown: Sequence[Block], folder: Path, *, timeout_s: float = 600.0) -> str:
     """Does what a reader does who starts in an empty folder and types every block, from top to bottom.
+
+    Returns:
+        What was printed.
 
     Raises:
         DocumentError: Something on the way failed.
@@ -110,6 +113,7 @@ def follow(shown: Sequence[Block], folder: Path, *, timeout_s: float = 600.0) ->
     done = _bash("-euxo", script, work, environment, timeout_s)
     if done.returncode != 0:
         raise DocumentError(f"exit status {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-6000:]}")
+    return done.stdout
 
 
 def _bash(
