@@ -25,7 +25,7 @@ def _name(path: Path) -> str:
 
 _RUN = [block for block in _BLOCKS if not block.skip]
 _FOLLOWED = {
-    "README.md": ("1.1.0",),
+    "README.md": ("# Timeline of support-refund",),
     "docs/tutorial.md": (
         "prod serves support-refund@1.0.0",  # approved
         "undecided: right",  # the gate, on few cases
@@ -40,7 +40,7 @@ _FOLLOWED = {
         "no longer frozen",
     ),
 }
-"""Documents whose blocks are steps, each in the folder that those before it leave, and what is printed then."""
+"""Documents whose blocks are steps, each in the folder that those before it leave; and what is printed."""
 _STEPS = [block for block in _BLOCKS if _name(block.path) in _FOLLOWED]
 _EXAMPLES = [block for block in _BLOCKS if block.path.relative_to(ROOT).parts[0] == "examples"]
 """Steps, too, which `tests/examples` follow, with programs of their own beside ours."""

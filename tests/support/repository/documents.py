@@ -93,7 +93,7 @@ def follow(shown: Sequence[Block], folder: Path, *, timeout_s: float = 600.0) ->
     """Does what a reader does who starts in an empty folder and types every block, from top to bottom.
 
     Returns:
-        What was printed.
+        What was printed, and which commands were run.
 
     Raises:
         DocumentError: Something on the way failed.
@@ -113,7 +113,7 @@ def follow(shown: Sequence[Block], folder: Path, *, timeout_s: float = 600.0) ->
     done = _bash("-euxo", script, work, environment, timeout_s)
     if done.returncode != 0:
         raise DocumentError(f"exit status {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-6000:]}")
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def _bash(
