@@ -189,7 +189,7 @@ def test_command_and_client_make_the_same_link(
     assert document["link"].startswith(f"{server.url}/feedback/link?")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     with browser.new_context() as context:
         yield context.new_page()
