@@ -7,7 +7,7 @@ import signal
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,6 +23,9 @@ from tests.support.servers.schema_registry import VARIABLE as REGISTRY_VARIABLE
 from tests.support.servers.schema_registry import SchemaRegistry
 from tests.support.servers.server_choice import ServerUnavailable
 from tests.support.servers.shared import SharedServers, name_shared_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytest_plugins = ["tests.support.servers.registry_databases"]
 
@@ -169,6 +172,19 @@ def own_postgres() -> Iterator[PostgresServer]:
     """A started PostgreSQL of the test's own, to stop, kill and restart."""
     with _server("PostgreSQL", lambda: PostgresServer(owned=True)) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """The browser all tests of a process share: Playwright runs once in it. Make a context of your own."""
+    from tests.support.processes.browser import BrowserUnavailable, chromium  # noqa: PLC0415 - few look
+
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(chromium())
+        except BrowserUnavailable as reason:
+            pytest.skip(f"no browser to look with: {reason}")
+        yield found
 
 
 @pytest.fixture

@@ -24,9 +24,26 @@ def _name(path: Path) -> str:
 
 
 _RUN = [block for block in _BLOCKS if not block.skip]
-_FOLLOWED = ("README.md", "docs/tutorial.md")
-"""Documents whose blocks are steps, each in the folder that those before it leave."""
+_FOLLOWED = {
+    "README.md": ("# Timeline of support-refund",),
+    "docs/tutorial.md": (
+        "prod serves support-refund@1.0.0",  # approved
+        "undecided: right",  # the gate, on few cases
+        "complete: completed",
+        "rolled back at",
+        "error_rate of",  # the limit that was broken
+        "before 1.1.0",  # the panic
+        "Rolled back",  # the alert
+        "# Timeline of support-refund",
+        "harm shown: 1 case that must pass did not",
+        "not shipped",
+        "no longer frozen",
+    ),
+}
+"""Documents whose blocks are steps, each in the folder that those before it leave; and what is printed."""
 _STEPS = [block for block in _BLOCKS if _name(block.path) in _FOLLOWED]
+_EXAMPLES = [block for block in _BLOCKS if block.path.relative_to(ROOT).parts[0] == "examples"]
+"""Steps, too, which `tests/examples` follow, with programs of their own beside ours."""
 _PYTHON = [block for block in _RUN if block.language == "python" and block not in _STEPS]
 
 
@@ -59,14 +76,15 @@ def test_every_block_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("block", _of("bash"))
 def test_shell_blocks_work(block: Block, tmp_path: Path) -> None:
-    run_bash(block, tmp_path, only_check=block in _STEPS)
+    run_bash(block, tmp_path, only_check=block in _STEPS or block in _EXAMPLES)
 
 
-@pytest.mark.parametrize("document", _FOLLOWED)
+@pytest.mark.parametrize("document", list(_FOLLOWED))
 def test_a_document_works_for_whoever_follows_it_in_an_empty_folder(tmp_path: Path, document: str) -> None:
     steps = [block for block in _STEPS if _name(block.path) == document]
     assert not [block for block in steps if block.skip or block.setup], "readers see no hidden set-up"
-    follow(steps, tmp_path)
+    printed = follow(steps, tmp_path)
+    assert [words for words in _FOLLOWED[document] if words not in printed] == []
 
 
 @pytest.mark.parametrize("path", sorted({block.path for block in _PYTHON}), ids=_name)

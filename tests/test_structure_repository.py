@@ -139,9 +139,9 @@ def test_the_licence_is_the_one_pyproject_names() -> None:
 def test_tests_are_no_package_and_lie_where_their_source_lies() -> None:
     tests = [path for path in tracked_files() if path.parts[0] == "tests"]
     assert [path.as_posix() for path in tests if path.name == "__init__.py"] == []
-    # Beside the parts: tests of the house itself, of several parts together, and of the benchmarks.
+    # Beside the parts: tests of the house itself, of several parts together, of benchmarks and examples.
     folders = {path.parts[1] for path in tests if len(path.parts) > 2}
-    assert folders <= {*PARTS, "house", "support", "torture", "benchmarks"}
+    assert folders <= {*PARTS, "house", "support", "torture", "benchmarks", "examples"}
 
 
 def test_every_folder_of_tests_is_named_after_a_folder_or_module_of_its_part() -> None:

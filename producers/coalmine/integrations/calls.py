@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
@@ -18,10 +19,14 @@ Take = Callable[[Call, Any], Any]
 """Records a reply and ends its call, now or when its stream ends; returns what the service gets."""
 Begin = Callable[[tuple[Any, ...], dict[str, Any]], tuple[Call, Take] | None]
 """Begins a call from a method's arguments, which it may change; None where there is nothing to measure."""
-_BEGIN: Final[ContextVar[BeginCall | None]] = ContextVar("coalmine_begin_call", default=None)
+_REMEMBERED: Final = 1_000
+"""Request ids that a block keeps at most: one may last as long as the service."""
+_BEGIN: Final[ContextVar[tuple[BeginCall, deque[str]] | None]] = ContextVar(
+    "coalmine_begin_call", default=None
+)
 
 
-def using(begin: BeginCall) -> AbstractContextManager[None]:
+def using(begin: BeginCall) -> AbstractContextManager[deque[str]]:
     """Names the prompt that calls within a block are for: give it `prompt.call`.
 
     Each call of an instrumented client makes one event of its own. Outside of such a block none is made.
@@ -29,20 +34,25 @@ def using(begin: BeginCall) -> AbstractContextManager[None]:
     Args:
         begin: Begins a call when given `model` and `provider`: `prompt.call`, or
             `partial(cm.call, "support-refund", version="1.3.0")`.
+
+    Returns:
+        A block that gives the request ids of its calls as they begin, for feedback and scores: the newest
+        last, and of more than 1,000 the last ones.
     """
-    return _beginning(begin)
+    request_ids: deque[str] = deque(maxlen=_REMEMBERED)
+    return _within((begin, request_ids), request_ids)
 
 
-def unmeasured() -> AbstractContextManager[None]:
+def unmeasured() -> AbstractContextManager[deque[str]]:
     """Keeps calls within a block from making events, such as those a library makes for a call of its own."""
-    return _beginning(None)
+    return _within(None, deque())
 
 
 @contextmanager
-def _beginning(begin: BeginCall | None) -> Iterator[None]:
-    token = _BEGIN.set(begin)
+def _within(current: tuple[BeginCall, deque[str]] | None, request_ids: deque[str]) -> Iterator[deque[str]]:
+    token = _BEGIN.set(current)
     try:
-        yield
+        yield request_ids
     finally:
         # A generator that holds the block may be closed in another context, which never knew of it.
         with suppress(ValueError):
@@ -51,11 +61,14 @@ def _beginning(begin: BeginCall | None) -> Iterator[None]:
 
 def begin_call(*, model: object, provider: str | None) -> Call | None:
     """Begins a call for the prompt that `using` named; None outside of its block."""
-    begin = _BEGIN.get()
-    if begin is None:
+    current = _BEGIN.get()
+    if current is None:
         return None
+    begin, request_ids = current
     try:
-        return begin(model=model, provider=provider).__enter__()
+        call = begin(model=model, provider=provider).__enter__()
+        request_ids.append(call.request_id)
+        return call
     except Exception as error:  # noqa: BLE001 - whatever was given to `using`
         _LOG.report("begin", "an instrumented call could not be begun: %s", type(error).__name__)
         return None

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
-from tests.support.processes.browser import BrowserUnavailable, chromium
 from tests.support.processes.dashboard_process import link_of
 from tests.support.processes.seen_page import WITHIN_MS
 from tests.support.servers.demo_dashboard import VARIABLE, DemoDashboard, demo_dashboard
@@ -25,16 +24,6 @@ def _is_fault(said: ConsoleMessage) -> bool:
 
 def _ours(url: str) -> bool:
     return urlsplit(url).hostname in ("127.0.0.1", None)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with ExitStack() as stack:
-        try:
-            found = stack.enter_context(chromium())
-        except BrowserUnavailable as reason:
-            pytest.skip(f"no browser to look with: {reason}")
-        yield found
 
 
 @pytest.fixture(scope="session")

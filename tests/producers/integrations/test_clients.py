@@ -90,6 +90,26 @@ def _for(cm: Coalmine) -> Any:
     return using(partial(cm.call, "support-refund", version="1.2.0"))
 
 
+def test_a_block_tells_the_ids_of_its_calls_for_feedback(
+    cm: Coalmine, server: LlmServer, tmp_path: Path
+) -> None:
+    create = _openai(server).chat.completions.create
+    with _for(cm) as request_ids:
+        create(**QUESTION)
+        with _for(cm) as inner:
+            create(**QUESTION)
+        create(**QUESTION)
+        with pytest.raises(openai.RateLimitError):
+            create(**QUESTION, extra_body={"temperature": 429})
+    create(**QUESTION)  # outside: measured by nobody
+
+    assert cm.flush(30)
+    sent = [record["request_id"] for record in requests_of(spooled(tmp_path))]
+    assert (len(request_ids), len(inner)) == (3, 1)
+    assert sorted([*request_ids, *inner]) == sorted(sent)
+    assert list(request_ids) == sorted(request_ids), "the newest is the last"
+
+
 @pytest.mark.parametrize("raw", [False, True])
 def test_a_chat_completion_is_one_event(cm: Coalmine, server: LlmServer, tmp_path: Path, raw: bool) -> None:
     completions = _openai(server).chat.completions

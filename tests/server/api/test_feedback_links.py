@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from coalmine import Coalmine
 from coalmine_schemas.feedback_link import feedback_link
@@ -18,7 +17,6 @@ from coalmine_schemas.identifiers import uuid7
 from tests.server.api.conftest import LINK_KEY, Site
 from tests.server.registry_client import Person
 from tests.support.eventually import eventually
-from tests.support.processes.browser import BrowserUnavailable, chromium
 from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 from tests.support.repository.tree import ROOT
 
@@ -173,14 +171,10 @@ def test_command_and_client_make_the_same_link(
     assert document["link"].startswith(f"{server.url}/feedback/link?")
 
 
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with ExitStack() as stack:
-        try:
-            browser = stack.enter_context(chromium())
-        except BrowserUnavailable as reason:
-            pytest.skip(f"no browser to look with: {reason}")
-        yield browser.new_page()
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with browser.new_context() as context:
+        yield context.new_page()
 
 
 PAGE = """<!doctype html><html lang="en"><title>Chat</title>

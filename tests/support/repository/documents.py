@@ -39,6 +39,13 @@ def shell_environment(home: Path) -> dict[str, str]:
     return {**environment, "COALMINE_HOME": str(home), "NO_COLOR": "1"}
 
 
+def reader_environment(home: Path) -> dict[str, str]:
+    """The same for a reader who sets nothing: everything is kept below the home folder, on a free port."""
+    environment = shell_environment(home)
+    del environment["COALMINE_HOME"]
+    return {**environment, "HOME": str(home), "COALMINE_SERVER_PORT": "0"}
+
+
 def run_python(block: Block, namespace: dict[str, Any]) -> None:
     """Run a block's hidden setup and then the block, both in `namespace`."""
     setup = compile(block.setup, f"{block} (setup)", "exec", dont_inherit=True)
@@ -82,8 +89,11 @@ class OpenAI:
 """Stands in for the provider's package, which would need a key."""
 
 
-def follow(shown: Sequence[Block], folder: Path, *, timeout_s: float = 600.0) -> None:
+def follow(shown: Sequence[Block], folder: Path, *, timeout_s: float = 600.0) -> str:
     """Does what a reader does who starts in an empty folder and types every block, from top to bottom.
+
+    Returns:
+        What was printed, and which commands were run.
 
     Raises:
         DocumentError: Something on the way failed.
@@ -99,12 +109,11 @@ def follow(shown: Sequence[Block], folder: Path, *, timeout_s: float = 600.0) ->
             script += f"python - <<'PYTHON'\n{python}PYTHON\n"
         elif block.language == "bash" and can_run(block.code.replace("coalmine serve &", "")):
             script += block.code
-    environment = shell_environment(home)
-    del environment["COALMINE_HOME"]
-    environment |= {"HOME": str(home), "PYTHONPATH": str(packages), "COALMINE_SERVER_PORT": "0"}
+    environment = {**reader_environment(home), "PYTHONPATH": str(packages)}
     done = _bash("-euxo", script, work, environment, timeout_s)
     if done.returncode != 0:
         raise DocumentError(f"exit status {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-6000:]}")
+    return done.stdout + done.stderr
 
 
 def _bash(
