@@ -76,7 +76,14 @@ class Tokens:
         plaintext = TOKEN_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         record: TokenRecord = self._write(
             lambda transaction: _create(
-                transaction, actor, subject, role, environment, scope, digest=_digest(plaintext), replace=replace
+                transaction,
+                actor,
+                subject,
+                role,
+                environment,
+                prompts=scope,
+                digest=_digest(plaintext),
+                replace=replace,
             )
         )
         return NewToken(**asdict(record), token=plaintext)
@@ -152,8 +159,8 @@ def _create(
     subject: str,
     role: Role | str,
     environment: str | None,
-    prompts: tuple[str, ...] | None,
     *,
+    prompts: tuple[str, ...] | None,
     digest: str,
     replace: bool,
 ) -> TokenRecord:
@@ -175,7 +182,9 @@ def _create(
         query = select(tokens.c.id).where(tokens.c.subject == subject, tokens.c.revoked_at.is_(None))
         for row in transaction.all(query):
             _revoke(transaction, actor, row.id)
-    token_id = _add(transaction, actor, subject, Role(role), prompts, digest=digest, created_at=transaction.now)
+    token_id = _add(
+        transaction, actor, subject, Role(role), prompts, digest=digest, created_at=transaction.now
+    )
     if environment is not None:
         transaction.update(tokens, tokens.c.id == token_id, {"environment": environment})
     return _record_of(transaction, token_id)

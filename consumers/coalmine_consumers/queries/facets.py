@@ -19,7 +19,8 @@ def facets(reader: Reader, most: int = MOST_FACETS, *, among: Sequence[str] | No
         most: Maximum number of each.
         among: Only of prompts that match one of these patterns; None for all.
     """
-    rows = reader.rows(statement("facets", __package__), {"most": most + 1, "among": None if among is None else [*among]})
+    parameters = {"most": most + 1, "among": None if among is None else [*among]}
+    rows = reader.rows(statement("facets", __package__), parameters)
     of_versions = [row for row in rows if row["version"] is not None]
     environments = [row["environment"] for row in rows if row["environment"] is not None]
     apps = [row["app"] for row in rows if row["app"] is not None]

@@ -277,6 +277,7 @@ def create_app(
         HttpMetrics,
         ObservabilityMiddleware,
     )
+    from coalmine_server.api.prompt_scope import PromptScopeMiddleware  # noqa: PLC0415
     from coalmine_server.api.routes import health  # noqa: PLC0415
     from coalmine_server.api.routes.traces import SpanMetrics  # noqa: PLC0415
     from coalmine_server.api.shared_answers import SharedAnswersMiddleware  # noqa: PLC0415
@@ -294,7 +295,8 @@ def create_app(
 
         app.include_router(feedback.router, dependencies=[Depends(known_parameters)])
         open_paths = feedback.OPEN_PATHS
-    shared = SharedAnswersMiddleware(BodyLimitMiddleware(app), partial(_state_of, stores))
+    scoped = PromptScopeMiddleware(app, app.state)
+    shared = SharedAnswersMiddleware(BodyLimitMiddleware(scoped), partial(_state_of, stores))
     authenticated = AuthMiddleware(shared, access.verifier, access.failed_logins, open_paths)
     return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))
 

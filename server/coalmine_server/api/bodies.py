@@ -462,8 +462,8 @@ class TokenBody(Body):
         default=None,
         min_length=1,
         max_length=20,
-        description="Patterns of the prompts that the token is for: `*` stands for any letters, `?` for one. It "
-        "reads and changes no others. All prompts if omitted.",
+        description="Patterns of the prompts that the token is for: `*` stands for any letters, `?` for one. "
+        "It reads and changes no others. All prompts if omitted.",
         examples=[["support.*"]],
     )
 

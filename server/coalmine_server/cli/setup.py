@@ -76,7 +76,7 @@ def create(
     prompts: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only prompts that match, e.g. 'support.*': it reads and changes no others; may be repeated.",
+            help="Only prompts that match, e.g. 'support.*': it reads and changes no others. Repeatable.",
             metavar="PATTERN",
             show_default=False,
         ),

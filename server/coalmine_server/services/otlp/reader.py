@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from coalmine_schemas.limits import shortened
-from coalmine_server.services.intake import EventReader, Reading
+from coalmine_server.services.intake import EventReader, EventScope, Reading
 from coalmine_server.services.otlp import names
 from coalmine_server.services.otlp.calls import OWN_SCOPE, NoPrompt, is_call, request_id_of, request_of
 from coalmine_server.services.otlp.evaluations import evaluations_of, has_evaluations
@@ -44,7 +44,12 @@ class Traces:
 
 
 def read_traces(
-    spans: Iterable[Span | BadSpan], reader: EventReader, *, app: str, environment: str | None
+    spans: Iterable[Span | BadSpan],
+    reader: EventReader,
+    *,
+    app: str,
+    environment: str | None,
+    scope: EventScope | None = None,
 ) -> Traces:
     """Reads the spans of a body; a bad one costs no other.
 
@@ -53,6 +58,7 @@ def read_traces(
         reader: Checks and frames the events.
         app: App of spans whose resource names no service.
         environment: Environment of spans whose resource names none, if another than the server's.
+        scope: The prompts whose events the sender may send; None for all.
 
     Raises:
         Unreadable: The body is not what its content type says.
@@ -75,7 +81,7 @@ def read_traces(
         outcomes[index] = "invalid" if found else "ignored"
         events += found
         owners += [index] * len(found)
-    reading = reader.read(events, app=app, environment=environment)
+    reading = reader.read(events, app=app, environment=environment, scope=scope)
     bad_events = {problem.index for problem in reading.problems}
     for number, owner in enumerate(owners):
         if number not in bad_events:
