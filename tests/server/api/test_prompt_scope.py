@@ -422,6 +422,33 @@ def test_a_silence_is_for_alerts_of_its_own_prompts(world: World) -> None:
     assert [silence(each) for each in ("*", "s*", "support*", THEIRS)] == [404, 404, 404, 404]
 
 
+def test_a_silence_that_stands_for_more_than_its_pattern_is_refused(world: World) -> None:
+    with world.admin.make("faq", "author", ["faq-?"]) as faq:
+        for matcher, status in (("faq-1", 201), ("faq-*", 404)):
+            body = {"matchers": {"prompt": matcher}, "until": TOMORROW, "reason": "r"}
+            assert faq.client.post("/v1/alerts/silences", json=body).status_code == status
+
+
+def test_what_is_near_a_name_is_told_to_nobody(world: World) -> None:
+    with world.admin.make("near", "reader", ["*dunnin*"]) as near:
+        hidden = near.client.get("/v1/prompts/support.refund").json()
+    with world.admin.make("near", "reader", ["billing.dunnin"]) as near:
+        for path in (
+            "explain?a=1.0.0&b=1.1.0&",
+            "compare?a=1.0.0&b=1.1.0&",
+            "breakdown?",
+            "drift?",
+            "timeline?",
+        ):
+            said = near.client.get(f"/v1/{path}prompt=billing.dunnin")
+            assert said.status_code in {200, 404}, said.text
+            assert THEIRS not in said.text
+            if said.status_code == 404:
+                assert said.json()["title"] == hidden["title"]
+        told = world.admin.client.get("/v1/explain?a=1.0.0&b=1.1.0&prompt=billing.dunnin")
+        assert THEIRS in told.text, "the test shows nothing: nobody is told what is near"
+
+
 def test_what_is_made_is_made(world: World) -> None:
     world.ours.post("/v1/freezes", {"prompt": OURS, "environment": "dev", "reason": "mine"}, expect=201)
     world.ours.post(f"/v1/promotions/{world.ids[OURS]['promotion_id']}/reject", {"reason": "no"})
