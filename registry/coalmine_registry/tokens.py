@@ -24,16 +24,17 @@ from coalmine_registry.records import ENVIRONMENTS, NewToken, TokenRecord
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import tokens
 from coalmine_schemas.identifiers import uuid7
+from coalmine_schemas.limits import MOST_PROMPT_PATTERNS, PROMPT_PATTERN
 
 TOKEN_PREFIX: Final = "cm_"  # noqa: S105 - lets secret scanners and log filters recognise a token
 _SECRET_BYTES: Final = 32
 _LOOKUP_CHARS: Final = 16
 _LONGEST_TOKEN: Final = 1000
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_PATTERN: Final = re.compile(r"[a-z0-9._*?-]{1,100}")
-MOST_PATTERNS: Final = 20
-"""Patterns of prompts that one token is for."""
-_SUBJECT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+_PATTERN: Final = re.compile(PROMPT_PATTERN)
+SUBJECT: Final = "[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}"
+"""What the name of somebody who acts is."""
+_SUBJECT: Final = re.compile(SUBJECT)
 
 _Result = TypeVar("_Result")
 _Run = Callable[[Callable[[Transaction], _Result]], _Result]
@@ -193,8 +194,10 @@ def _create(
 def _check_patterns(prompts: tuple[str, ...] | None) -> None:
     if prompts is None:
         return
-    if not 1 <= len(prompts) <= MOST_PATTERNS:
-        raise Invalid("prompts", len(prompts), f"give 1 to {MOST_PATTERNS} patterns, or none for all prompts")
+    if not 1 <= len(prompts) <= MOST_PROMPT_PATTERNS:
+        raise Invalid(
+            "prompts", len(prompts), f"give 1 to {MOST_PROMPT_PATTERNS} patterns, or none for all prompts"
+        )
     for pattern in prompts:
         if not matches(_PATTERN, pattern):
             remedy = "use letters of prompts (a-z, 0-9, '.', '_', '-'), * for any and ? for one: support.*"

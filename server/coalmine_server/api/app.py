@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from coalmine_server.api.registry import LastUsed
     from coalmine_server.api.routes.events import EventParts
     from coalmine_server.api.verifier import FailedLogins, Verifier
+    from coalmine_server.services.sign_on import SignOn
 
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
@@ -149,6 +150,8 @@ class AccessParts:
 
     verifier: "Verifier"
     failed_logins: "FailedLogins"
+    sign_on: "SignOn | None" = None
+    """Knows tokens of an identity provider."""
 
 
 def build_api(
@@ -297,7 +300,7 @@ def create_app(
         open_paths = feedback.OPEN_PATHS
     scoped = PromptScopeMiddleware(app, app.state)
     shared = SharedAnswersMiddleware(BodyLimitMiddleware(scoped), partial(_state_of, stores))
-    authenticated = AuthMiddleware(shared, access.verifier, access.failed_logins, open_paths)
+    authenticated = AuthMiddleware(shared, access.verifier, access.failed_logins, open_paths, access.sign_on)
     return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))
 
 
