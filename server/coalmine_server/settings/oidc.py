@@ -16,6 +16,7 @@ GroupRole = Literal["ingest", "reader", "author", "approver", "admin"]
 """What a group may do. A service's token is for one environment, which no group says."""
 
 Pattern = Annotated[str, Field(pattern=f"^{PROMPT_PATTERN}$")]
+Patterns = Annotated[list[Pattern], Field(min_length=1, max_length=MOST_PROMPT_PATTERNS)]
 
 
 class OidcSettings(Section):
@@ -31,9 +32,7 @@ class OidcSettings(Section):
     """Claim with a person's groups or roles; `realm_access.roles` is a claim within a claim."""
     roles: dict[str, GroupRole] = Field(default={})
     """Role of each group; of several, the largest counts. Who is in none may do nothing."""
-    prompts: dict[str, Annotated[list[Pattern], Field(min_length=1, max_length=MOST_PROMPT_PATTERNS)]] = (
-        Field(default={})
-    )
+    prompts: dict[str, Patterns] = Field(default={})
     """Patterns of the prompts that a group's role is for; all prompts for groups that are not named here."""
     algorithms: Annotated[list[Algorithm], Field(min_length=1)] = Field(default=["RS256", "ES256"])
     """Algorithms that tokens may be signed with."""

@@ -57,7 +57,7 @@ def _name(claims: Mapping[str, Any], claim: str) -> str:
         raise NotAllowed("the provider has not verified the e-mail address: whoever wants to may claim it")
     if _SUBJECT.fullmatch(value) is None or Actor(value, Role.READER, "").is_system:
         raise NotAllowed(
-            f"the claim {claim!r} is no name that one can act under here: 1 to 64 letters, digits and . _ @ + -"
+            f"the claim {claim!r} is no name to act under here: 1 to 64 letters, digits and . _ @ + -"
         )
     return value
 

@@ -9,7 +9,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import httpx2
 import structlog
@@ -17,9 +17,8 @@ import structlog
 from coalmine_schemas.safe_text import printable
 from coalmine_server.settings.oidc import is_safe_url
 
-if TYPE_CHECKING:
-    from jwt import PyJWK
-
+Jwk = dict[str, Any]
+"""A public key as the issuer has it (RFC 7517)."""
 FRESH_S: Final = 300.0
 """How long keys are used before the issuer is asked again: what it has withdrawn is worthless afterwards."""
 OLDEST_S: Final = 3600.0
@@ -64,11 +63,11 @@ class IssuerKeys:
         self._clock = clock
         self._transport = transport
         self._lock = threading.Lock()
-        self._keys: Mapping[str | None, PyJWK] = {}
+        self._keys: Mapping[str | None, Jwk] = {}
         self._found_at = self._asked_at = -math.inf
         self._trouble: str | None = None
 
-    def key(self, key_id: str | None, *, may_ask: bool = True) -> "PyJWK":
+    def key(self, key_id: str | None, *, may_ask: bool = True) -> Jwk:
         """Returns a key; waits for the issuer if it has to be asked.
 
         Args:
@@ -112,7 +111,7 @@ class IssuerKeys:
             self._trouble = None
             self._found_at = self._clock()
 
-    def _look_up(self) -> "dict[str | None, PyJWK]":
+    def _look_up(self) -> dict[str | None, Jwk]:
         with httpx2.Client(
             transport=self._transport,
             timeout=TIMEOUT_S,
@@ -127,22 +126,22 @@ class IssuerKeys:
                 raise self._away("names no safe address of its keys (jwks_uri)")
             return self._usable(self._read(client, where))
 
-    def _usable(self, document: Mapping[str, Any]) -> "dict[str | None, PyJWK]":
+    def _usable(self, document: Mapping[str, Any]) -> dict[str | None, Jwk]:
         """Keys that signatures can be checked with, by id; a single one also where a token names none."""
         from jwt import PyJWK  # noqa: PLC0415 - an extra, which only this needs
         from jwt.exceptions import PyJWTError  # noqa: PLC0415
 
-        found: dict[str | None, PyJWK] = {}
+        found: dict[str | None, Jwk] = {}
         listed = document.get("keys")
         for each in listed if isinstance(listed, list) else []:
             # A secret that anybody can read signs nothing.
             if not isinstance(each, dict) or each.get("kty") == "oct" or each.get("use") not in (None, "sig"):
                 continue
             try:
-                key = PyJWK(each)
+                PyJWK(each)
             except (PyJWTError, ValueError, TypeError):  # of a kind that we do not know
                 continue
-            found[key.key_id] = key
+            found[each.get("kid")] = each
         if not found:
             raise self._away("has no key that signatures can be checked with")
         if len(found) == 1:

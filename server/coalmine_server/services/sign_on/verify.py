@@ -53,17 +53,15 @@ class SignOn:
             return None
         if not proxies(settings.audience):
             raise ConfigurationError(
-                "oidc.audience is not set: name whom tokens are for, such as the dashboard's client id; without "
-                "it a token for any other application of the provider would be taken"
+                "oidc.audience is not set: name whom tokens are for, such as the dashboard's client id; "
+                "without it a token for any other application of the provider would be taken"
             )
         if not settings.roles:
-            raise ConfigurationError(
-                "oidc.roles is not set: say which group may do what, or nobody may anything"
-            )
+            raise ConfigurationError("oidc.roles is not set: say which group may do what")
         for group in settings.prompts:
             if group not in settings.roles:
                 raise ConfigurationError(
-                    f"oidc.prompts names the group {group!r}, which has no role in oidc.roles"
+                    f"oidc.prompts has the group {group!r}: give it a role in oidc.roles"
                 )
         try:
             import jwt  # noqa: F401, PLC0415 - an extra, which only this needs
@@ -93,14 +91,18 @@ class SignOn:
             raise BadToken("the token is no JSON Web Token") from error
         if header.get("alg") not in self._settings.algorithms:
             allowed = ", ".join(self._settings.algorithms)
-            raise BadToken(
-                f"the token is signed in a way that is not taken here (oidc.algorithms: {allowed})"
-            )
+            raise BadToken(f"the token is not signed as oidc.algorithms says: {allowed}")
         key_id = header.get("kid")
         try:
-            key = self._keys.key(key_id if isinstance(key_id, str) else None, may_ask=may_ask)
+            found = self._keys.key(key_id if isinstance(key_id, str) else None, may_ask=may_ask)
         except UnknownKey as error:
             raise BadToken(str(error)) from error
+        if found.get("alg", header["alg"]) != header["alg"]:
+            raise BadToken("the token is signed in another way than its key is for")
+        try:
+            key = jwt.PyJWK(found, header["alg"])
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            raise BadToken("the token is signed in a way that its key cannot be for") from error
         return actor_of_claims(self._claims(token, key), self._settings)
 
     def _claims(self, token: str, key: "PyJWK") -> dict[str, Any]:
