@@ -107,6 +107,8 @@ class IdentityProvider:
                 return JSONResponse(self._described())
             case "/keys":
                 return JSONResponse(self.jwks())
+            case "/favicon.ico":
+                return Response()
             case "/authorize":
                 return self._authorise(request)
             case "/token":
@@ -153,4 +155,4 @@ class IdentityProvider:
         )
 
 
-_PATHS = ("/.well-known/openid-configuration", "/keys", "/authorize", "/token", "/userinfo")
+_PATHS = ("/.well-known/openid-configuration", "/keys", "/authorize", "/token", "/userinfo", "/favicon.ico")
