@@ -4,6 +4,7 @@ from __future__ import annotations  # evaluated, DuckDB complains of leaks at ex
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -288,9 +289,9 @@ def test_facets(connection: duckdb.DuckDBPyConnection) -> None:
         {**nothing, **times},
     ]
     older = {**nothing, "prompt": "p", "version": "2", "first_event_time": None, "last_event_time": None}
-    assert run(connection, "facets", most=1) == latest
+    assert run(connection, "facets", **ALL, most=1) == latest
     other = {**nothing, "model": "n", **times}
-    assert run(connection, "facets", most=2) == [latest[0], older, *latest[1:4], other, latest[4]]
+    assert run(connection, "facets", **ALL, most=2) == [latest[0], older, *latest[1:4], other, latest[4]]
 
 
 def test_segment_files(connection: duckdb.DuckDBPyConnection) -> None:
@@ -479,7 +480,7 @@ def test_feedback_ids(connection: duckdb.DuckDBPyConnection) -> None:
     nothing |= {"least_id": UUID(int=0), "greatest_id": UUID(int=2**128 - 1)}
 
     def found(negative: bool, **changes: Any) -> list[int]:
-        chosen = {**ANY, **nothing, **span, "negative": negative, **changes}
+        chosen = {**ANY, **ALL, **nothing, **span, "negative": negative, **changes}
         return [
             UUID(str(each["feedback_id"])).int - 100 for each in run(connection, "feedback_ids", **chosen)
         ]
@@ -753,3 +754,22 @@ def test_costs_of_calls(connection: duckdb.DuckDBPyConnection) -> None:
     ]
     (only,) = run(connection, "costs_of_calls", **{**chosen, "model": "n"}, by="user", segment=None)
     assert only["name"] == "b"
+
+
+PATTERNS = ["support.*", "faq-?", "a*b*c", "x"]
+
+
+@pytest.mark.parametrize(
+    "name", ["support.a", "support.", "support", "faq-1", "faq-12", "abc", "ab", "x", "X", "xx"]
+)
+def test_patterns_of_prompts_mean_the_same_everywhere(
+    connection: duckdb.DuckDBPyConnection, name: str
+) -> None:
+    insert(connection, "rollups", row(0, prompt=name, requests=1))
+    chosen = {**ANY, "prompt": None, "version": None, "from_prompt": None, "enough": None, "pieces": MINUTES}
+    for pattern in PATTERNS:
+        found = run(connection, "matching_versions", **chosen, among=["no-other", pattern])
+        assert bool(found) is fnmatchcase(name, pattern), pattern
+    everything = run(connection, "matching_versions", **chosen, among=None)
+    assert [each["prompt"] for each in everything] == [name]
+    assert run(connection, "matching_versions", **chosen, among=[]) == []
