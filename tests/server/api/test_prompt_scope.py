@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -56,7 +57,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 ) as call:
                     call.record(input_tokens=100, output_tokens=10)
                 client.feedback(call.request_id, thumbs="down" if number % 3 else "up")
-            calls[name] = str(call.request_id)
+                calls[name] = str(call.request_id)
     home.mkdir(mode=0o700, exist_ok=True)
     budgets = "".join(f"  of-{name}: {{usd: 2, prompt: {name}}}\n" for name in (OURS, THEIRS))
     (home / "alerts.yaml").write_text(f"budgets:\n{budgets}")
@@ -71,7 +72,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             ids = {name: {**_made(name, admin, author), "request_id": calls[name]} for name in (OURS, THEIRS)}
             for name in (OURS, THEIRS):
                 ids[name]["fingerprint"] = eventually(
-                    lambda name=name: _alert_of(admin, name), what=f"an alert of {name}"
+                    partial(_alert_of, admin, name), what=f"an alert of {name}"
                 )
             yield World(server, admin, ours, ids)
 
@@ -263,7 +264,7 @@ def test_what_is_of_all_prompts_together_is_refused_and_says_why(world: World, r
 def test_a_question_that_names_no_prompt_means_all_and_is_refused(world: World, route: str) -> None:
     method, _, path = route.partition(" ")
     row = BY_NAME[route]
-    body = None if row.body is None else {}
+    body: dict[str, Any] | None = None if row.body is None else {}
     refused = world.ours.client.request(
         method, _path(route, world.ids[OURS]) if "{" in path else path, json=body
     )
