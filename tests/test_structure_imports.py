@@ -256,7 +256,7 @@ def test_what_is_imported_is_declared() -> None:
         "coalmine_registry": base | extras["server"],
         "coalmine_consumers": base | extras["server"],
         "coalmine_analytics": base | extras["server"],
-        "coalmine_server": base | extras["server"] | extras["mcp"],
+        "coalmine_server": base | extras["server"] | extras["mcp"] | extras["jwt"],
         "coalmine_dashboards": extras["dashboards"],
     }
     # The batch decoder belongs to the contract, but only consumers import it.
@@ -294,6 +294,7 @@ def test_what_is_declared_is_imported() -> None:
 
 # Distributions whose import name differs from their own.
 _IMPORT_NAMES = {
+    "pyjwt": "jwt",
     "confluent-kafka": "confluent_kafka",
     "genai-prices": "genai_prices",
     "jsonschema-rs": "jsonschema_rs",

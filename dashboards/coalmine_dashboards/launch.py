@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from coalmine_dashboards.connection import connection_of_process
-from coalmine_dashboards.identity import is_configured
+from coalmine_dashboards.identity import is_configured, is_https
 from coalmine_dashboards.palette import Mode, colours_of
 from coalmine_dashboards.sign_in import SignIn
 from coalmine_schemas.discovery import viewer_key
@@ -84,9 +84,9 @@ def main(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
     token = connection_of_process().token
     key = secrets.token_urlsafe() if token is None else viewer_key(token)
     sys.stderr.write(f"dashboard: http://{host}:{port}/?key={key}  (Ctrl-C stops it)\n")
-    App(page_file(), middleware=[Middleware(SignIn, key=key, by_provider=is_configured())]).run(
-        config=options_of(host, port)
-    )
+    App(
+        page_file(), middleware=[Middleware(SignIn, key=key, by_provider=is_configured(), https=is_https())]
+    ).run(config=options_of(host, port))
 
 
 def end_with_stdin() -> None:

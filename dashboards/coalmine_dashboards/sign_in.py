@@ -96,7 +96,13 @@ class SignIn:
     """The middleware."""
 
     def __init__(
-        self, app: ASGIApp, key: str, sessions: Sessions = SESSIONS, *, by_provider: bool = False
+        self,
+        app: ASGIApp,
+        key: str,
+        sessions: Sessions = SESSIONS,
+        *,
+        by_provider: bool = False,
+        https: bool = False,
     ) -> None:
         """Prepares it.
 
@@ -106,11 +112,13 @@ class SignIn:
             sessions: Who is signed in.
             by_provider: True if the page itself has people sign in, with an identity provider: it gets those
                 who are not signed in here.
+            https: True if everybody comes by TLS, which a proxy ends: no cookie is for anything else.
         """
         self._app = app
         self._key = key
         self._sessions = sessions
         self._by_provider = by_provider
+        self._https = https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets a viewer who is signed in through, and everybody ask whether the process lives."""
@@ -124,6 +132,8 @@ class SignIn:
                 headers.update(HEADERS)
                 if self._by_provider:
                     _keep_wanted(HTTPConnection(scope), headers)
+                if self._https or _came_by_tls(HTTPConnection(scope)):
+                    _secure_cookies(message)
             await send(message)
 
         answer = _view_of(scope) or await self._answer(scope, receive)
@@ -179,6 +189,24 @@ class SignIn:
         # Lax: links in messages come from another site, and the viewer is signed in for them, too.
         response.set_cookie(COOKIE, self._sessions.begin(token), httponly=True, samesite="lax", path="/")
         return response
+
+
+def _came_by_tls(connection: HTTPConnection) -> bool:
+    """True if the request, or the proxy that sent it on, says so: who lies about it harms themselves."""
+    told = connection.headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
+    return connection.url.scheme in ("https", "wss") or told == "https"
+
+
+def _secure_cookies(message: Message) -> None:
+    """Has browsers send cookies by TLS only: ours, and those of Streamlit, which leaves that out."""
+    message["headers"] = [
+        (name, value + b"; Secure" if _is_open_cookie(name, value) else value)
+        for name, value in message["headers"]
+    ]
+
+
+def _is_open_cookie(name: bytes, value: bytes) -> bool:
+    return name.lower() == b"set-cookie" and b"; secure" not in value.lower()
 
 
 def _refused(connection: HTTPConnection) -> Response:

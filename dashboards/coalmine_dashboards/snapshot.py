@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from coalmine_consumers.results import DeploymentMark, Facets, IngestStatus, Timeseries, VersionRow
-from coalmine_dashboards.api import ApiClient, Selection
+from coalmine_dashboards.api import ApiClient, Selection, if_allowed
 from coalmine_dashboards.palette import VersionKey
 from coalmine_dashboards.views.marks import ModelBegan
 
@@ -26,7 +26,8 @@ class Snapshot:
     taken_at: datetime
     selection: Selection
     facets: Facets
-    ingest: IngestStatus
+    ingest: IngestStatus | None
+    """None: not for a viewer of some prompts."""
     versions: list[VersionRow]
     timeseries: Timeseries
     marks: list[DeploymentMark]
@@ -53,7 +54,7 @@ def fetch(
         ApiError: One of the requests failed.
     """
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        facets, ingest = pool.submit(client.facets), pool.submit(client.ingest)
+        facets, ingest = pool.submit(client.facets), pool.submit(if_allowed, client.ingest)
         marks = pool.submit(client.deployment_marks, selection)
         versions = client.versions(selection)
         return Snapshot(

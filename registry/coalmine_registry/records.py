@@ -338,6 +338,8 @@ class Caller:
     """What the token allows."""
     environment: str | None
     """The one environment that a service may ask about; null for all."""
+    prompts: tuple[str, ...] | None = None
+    """Patterns of the prompts that the token is for; null for all."""
 
 
 @result
@@ -352,6 +354,8 @@ class TokenRecord:
     """What the token allows: each role allows everything that the roles before it allow."""
     environment: str | None
     """The environment that a service's token is for; null for other roles."""
+    prompts: tuple[str, ...] | None
+    """Patterns of the prompts that the token is for; null for all."""
     created_at: datetime
     """When the token was created."""
     created_by: str
@@ -373,6 +377,8 @@ class NewToken(TokenRecord):
     """What the token allows: each role allows everything that the roles before it allow."""
     environment: str | None
     """The environment that a service's token is for; null for other roles."""
+    prompts: tuple[str, ...] | None
+    """Patterns of the prompts that the token is for; null for all."""
     created_at: datetime
     """When the token was created."""
     created_by: str

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Self
 
 from coalmine_registry.errors import Forbidden
@@ -44,6 +45,13 @@ class Actor:
     """Id of the token, for the audit log."""
     environment: str | None = None
     """The one environment that a service may ask about; None for all."""
+    prompts: tuple[str, ...] | None = None
+    """Patterns of the prompts that the token is for (`support.*`), as alerts and reviews have them; None for
+    all. It reads and changes no others."""
+
+    def sees(self, prompt: str) -> bool:
+        """Returns True if the token is for a prompt of this name."""
+        return self.prompts is None or any(fnmatchcase(prompt, each) for each in self.prompts)
 
     @classmethod
     def of_system(cls) -> Self:

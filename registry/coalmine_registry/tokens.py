@@ -8,7 +8,7 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Row, func, select
 
-from coalmine_registry.errors import Conflict, Invalid, NotFound
+from coalmine_registry.errors import Conflict, Forbidden, Invalid, NotFound
 from coalmine_registry.operations import audit
 from coalmine_registry.operations.inputs import is_storable, matches
 from coalmine_registry.operations.transaction import Transaction
@@ -24,13 +24,17 @@ from coalmine_registry.records import ENVIRONMENTS, NewToken, TokenRecord
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.tables import tokens
 from coalmine_schemas.identifiers import uuid7
+from coalmine_schemas.limits import MOST_PROMPT_PATTERNS, PROMPT_PATTERN
 
 TOKEN_PREFIX: Final = "cm_"  # noqa: S105 - lets secret scanners and log filters recognise a token
 _SECRET_BYTES: Final = 32
 _LOOKUP_CHARS: Final = 16
 _LONGEST_TOKEN: Final = 1000
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_SUBJECT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+_PATTERN: Final = re.compile(PROMPT_PATTERN)
+SUBJECT: Final = "[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}"
+"""What the name of somebody who acts is."""
+_SUBJECT: Final = re.compile(SUBJECT)
 
 _Result = TypeVar("_Result")
 _Run = Callable[[Callable[[Transaction], _Result]], _Result]
@@ -51,6 +55,7 @@ class Tokens:
         role: Role | str,
         *,
         environment: str | None = None,
+        prompts: Sequence[str] | None = None,
         replace: bool = False,
     ) -> NewToken:
         """Creates a token.
@@ -60,16 +65,26 @@ class Tokens:
             subject: Person or program that will use it; may have several.
             role: What it allows.
             environment: The one environment that a service may ask about.
+            prompts: Patterns of the prompts that it is for, such as `support.*`; None for all.
             replace: True to revoke all others of the subject.
 
         Raises:
-            Forbidden: The actor is not an admin.
-            Invalid: The role does not exist, the subject is not a name, or a service has no environment.
+            Forbidden: The actor is not an admin, or is one of some prompts only.
+            Invalid: The role does not exist, the subject is not a name, a service has no environment, or a
+                pattern can match no prompt.
         """
+        scope = None if prompts is None else tuple(dict.fromkeys(prompts))
         plaintext = TOKEN_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         record: TokenRecord = self._write(
             lambda transaction: _create(
-                transaction, actor, subject, role, environment, digest=_digest(plaintext), replace=replace
+                transaction,
+                actor,
+                subject,
+                role,
+                environment,
+                prompts=scope,
+                digest=_digest(plaintext),
+                replace=replace,
             )
         )
         return NewToken(**asdict(record), token=plaintext)
@@ -146,10 +161,14 @@ def _create(
     role: Role | str,
     environment: str | None,
     *,
+    prompts: tuple[str, ...] | None,
     digest: str,
     replace: bool,
 ) -> TokenRecord:
     actor.require(Role.ADMIN, "create tokens")
+    if actor.prompts is not None:
+        raise Forbidden(f"the token of {actor.subject} is for some prompts only: it makes no tokens")
+    _check_patterns(prompts)
     if not matches(_SUBJECT, subject):
         remedy = "use 1 to 64 letters, digits and . _ @ + -; begin with a letter or digit"
         raise Invalid("subject", subject, remedy)
@@ -164,14 +183,36 @@ def _create(
         query = select(tokens.c.id).where(tokens.c.subject == subject, tokens.c.revoked_at.is_(None))
         for row in transaction.all(query):
             _revoke(transaction, actor, row.id)
-    token_id = _add(transaction, actor, subject, Role(role), digest=digest, created_at=transaction.now)
+    token_id = _add(
+        transaction, actor, subject, Role(role), prompts, digest=digest, created_at=transaction.now
+    )
     if environment is not None:
         transaction.update(tokens, tokens.c.id == token_id, {"environment": environment})
     return _record_of(transaction, token_id)
 
 
+def _check_patterns(prompts: tuple[str, ...] | None) -> None:
+    if prompts is None:
+        return
+    if not 1 <= len(prompts) <= MOST_PROMPT_PATTERNS:
+        raise Invalid(
+            "prompts", len(prompts), f"give 1 to {MOST_PROMPT_PATTERNS} patterns, or none for all prompts"
+        )
+    for pattern in prompts:
+        if not matches(_PATTERN, pattern):
+            remedy = "use letters of prompts (a-z, 0-9, '.', '_', '-'), * for any and ? for one: support.*"
+            raise Invalid("prompts", pattern, remedy)
+
+
 def _add(
-    transaction: Transaction, actor: Actor, subject: str, role: Role, *, digest: str, created_at: datetime
+    transaction: Transaction,
+    actor: Actor,
+    subject: str,
+    role: Role,
+    prompts: tuple[str, ...] | None = None,
+    *,
+    digest: str,
+    created_at: datetime,
 ) -> str:
     token_id = uuid7()
     transaction.insert(
@@ -184,9 +225,12 @@ def _add(
             "role": role.value,
             "created_at": created_at,
             "created_by": actor.subject,
+            "prompts": None if prompts is None else [*prompts],
         },
     )
-    after = {"token": token_id, "subject": subject, "role": role.value}
+    after: dict[str, Any] = {"token": token_id, "subject": subject, "role": role.value}
+    if prompts is not None:
+        after["prompts"] = [*prompts]
     audit.record(transaction, actor, "create_token", after=after)
     return token_id
 
@@ -212,7 +256,7 @@ def _verify(transaction: Transaction, digest: str) -> Actor | None:
     actor = None
     for row in transaction.all(query):  # to the end, also after a match
         if hmac.compare_digest(row.sha256, digest) and row.revoked_at is None:
-            actor = Actor(row.subject, Role(row.role), row.id, row.environment)
+            actor = Actor(row.subject, Role(row.role), row.id, row.environment, _prompts(row))
     return actor
 
 
@@ -242,10 +286,15 @@ def _record(row: Row[Any]) -> TokenRecord:
         row.subject,
         Role(row.role),
         row.environment,
+        _prompts(row),
         row.created_at,
         row.created_by,
         row.revoked_at,
     )
+
+
+def _prompts(row: Row[Any]) -> tuple[str, ...] | None:
+    return None if row.prompts is None else tuple(row.prompts)
 
 
 def _digest(plaintext: str) -> str:

@@ -11,6 +11,10 @@ MESSAGE_BYTES: Final = 8 * 1024 * 1024
 """Bytes of a message: prompts and answers may be long."""
 NAME_CHARS: Final = 200
 """Characters of a name: of a prompt, version, app, environment, model, arm, experiment, metric, segment."""
+PROMPT_PATTERN: Final = "[a-z0-9._*?-]{1,100}"
+"""What a pattern of prompts' names is: `*` stands for any letters, `?` for one."""
+MOST_PROMPT_PATTERNS: Final = 20
+"""Patterns that one token is for."""
 ID_CHARS: Final = 500
 """Characters of an identifier that services choose (units, sessions, traces) and of a segment's value."""
 NAMES_PER_EVENT: Final = 100

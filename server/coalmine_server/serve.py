@@ -32,6 +32,7 @@ from coalmine_server.services.intake.links import FeedbackLinks
 from coalmine_server.services.owned_store import SimulatedTime
 from coalmine_server.services.production import check_production
 from coalmine_server.services.prompt_registry import ensure_local_token
+from coalmine_server.services.sign_on import SignOn
 from coalmine_server.services.suites import has_suite
 from coalmine_server.settings import Settings
 from coalmine_server.sockets import allow_many_connections
@@ -68,11 +69,13 @@ class Server:
 
         Raises:
             AddressInUse: The port is taken.
+            ConfigurationError: Sign-on lacks what it needs.
         """
         self._settings = settings
         self._part = part
         self._simulated = simulated
         self._secret = secrets.token_hex(32)
+        self._sign_on = SignOn.of(settings.oidc)
         self._http = HttpServer(settings.server.host, settings.server.port)
         self.ingest = IngestService(settings, on_owned=self._announce, simulated=simulated)
         self.stores = ServerStores(self.ingest)
@@ -123,6 +126,7 @@ class Server:
         access = AccessParts(
             verifier,
             FailedLogins(settings.server.failed_logins_per_minute),
+            self._sign_on,
         )
         app = create_app(
             access,

@@ -1,7 +1,10 @@
 """Sign-in by an identity provider: whose token somebody acts with, and that nothing is seen without one."""
 
+import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
@@ -114,3 +117,90 @@ def test_who_signs_out_is_a_stranger_again() -> None:
     assert viewer.get("/").text == "the page"
     assert viewer.get("/sign-out").headers["location"] == "./"
     assert viewer.get("/").status_code == 401
+
+
+async def setting_cookies(scope: Scope, receive: Receive, send: Send) -> None:
+    """What Streamlit answers who comes back: cookies that browsers send by whatever way."""
+    cookies = [
+        (b"set-cookie", b"_streamlit_user=x; HttpOnly; Path=/"),
+        (b"set-cookie", b"own=y; Path=/; Secure"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": cookies})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "https", "secure"),
+    [
+        ("http://testserver", {}, False, False),
+        ("https://testserver", {}, False, True),
+        ("http://testserver", {"X-Forwarded-Proto": "https"}, False, True),
+        ("http://testserver", {"X-Forwarded-Proto": "HTTPS, http"}, False, True),
+        ("http://testserver", {"X-Forwarded-Proto": "http"}, False, False),
+        ("http://testserver", {}, True, True),
+    ],
+)
+def test_no_cookie_of_who_comes_by_tls_is_for_anything_else(
+    url: str, headers: dict[str, str], https: bool, secure: bool
+) -> None:
+    app = SignIn(setting_cookies, "right", Sessions(), by_provider=True, https=https)
+    viewer = TestClient(app, base_url=url, follow_redirects=False)
+    signed_in = viewer.get("/?key=right", headers=headers).headers.get_list("set-cookie")
+    streamlits, own, *_ = viewer.get("/", headers=headers).headers.get_list("set-cookie")
+    assert [each.lower().count("secure") for each in (*signed_in, streamlits)] == [int(secure)] * (
+        len(signed_in) + 1
+    )
+    assert own.count("Secure") == 1
+
+
+def test_the_address_that_the_provider_leads_back_to_says_whether_people_come_by_tls(
+    secrets: dict[str, object],
+) -> None:
+    assert not identity.is_https()
+    secrets["auth"] = {**AUTH, "redirect_uri": "https://coalmine.example.com/oauth2callback"}
+    assert identity.is_https()
+
+
+def _jwt(**claims: object) -> str:
+    middle = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"e30.{middle}.signature"
+
+
+@pytest.fixture
+def user(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The tokens that Streamlit exposes of who looks at the page."""
+    tokens: dict[str, str] = {}
+    monkeypatch.setattr("streamlit.user", SimpleNamespace(tokens=tokens))
+    return tokens
+
+
+def test_who_is_not_in_the_table_acts_with_the_providers_token(
+    secrets: dict[str, object], user: dict[str, str]
+) -> None:
+    bob = {"email": "bob@example.com"}
+    assert identity.token_of(bob) is None
+    user["access"] = "of-access"
+    assert identity.token_of(bob) == "of-access"
+    user["id"] = "of-identity"
+    assert identity.token_of(bob) == "of-identity"
+    assert identity.token_of({"email": "ann@example.com"}) == "anns"
+
+
+@pytest.mark.parametrize(
+    ("token", "expired"),
+    [
+        (_jwt(exp=1), True),
+        (_jwt(exp=4_000_000_000), False),
+        (_jwt(), False),
+        (_jwt(exp="soon"), False),
+        ("opaque", False),
+        ("a.b.c", False),
+        ("a.W10.c", False),
+    ],
+)
+def test_when_the_providers_token_has_ended_is_seen(
+    secrets: dict[str, object], user: dict[str, str], token: str, expired: bool
+) -> None:
+    user["id"] = token
+    assert identity.provided_token_has_expired({"email": "bob@example.com"}) is expired
+    assert not identity.provided_token_has_expired({"email": "ann@example.com"})

@@ -1,5 +1,6 @@
 """Speaks with a server's registry as one of several people."""
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -38,10 +39,10 @@ class Person:
         """Whoever started the server: an admin."""
         return cls(server.url, server.token)
 
-    def make(self, subject: str, role: str) -> "Person":
-        """Somebody else, by a token that this admin makes."""
+    def make(self, subject: str, role: str, prompts: Sequence[str] | None = None) -> "Person":
+        """Somebody else, by a token that this admin makes, for some prompts or all."""
         environment = "prod" if role == "service" else None
-        body = {"subject": subject, "role": role, "environment": environment}
+        body = {"subject": subject, "role": role, "environment": environment, "prompts": prompts}
         made = self.post("/v1/tokens", body, expect=201)
         return Person(str(self.client.base_url), made["token"], token_id=made["id"])
 

@@ -14,7 +14,7 @@ from coalmine_consumers.queries.metric_quantiles import quantiles
 from coalmine_consumers.queries.model_use import model_use
 from coalmine_consumers.queries.quantities import Dimensions, quantities
 from coalmine_consumers.queries.segment_files import segment_files
-from coalmine_consumers.queries.stored_call import stored_call
+from coalmine_consumers.queries.stored_call import request_prompts, stored_call
 from coalmine_consumers.queries.timeseries import timeseries
 from coalmine_consumers.queries.unpriced import unpriced
 from coalmine_consumers.queries.version_order import version_key
@@ -33,6 +33,7 @@ __all__ = [
     "model_use",
     "quantiles",
     "quantities",
+    "request_prompts",
     "segment_files",
     "stored_call",
     "timeseries",

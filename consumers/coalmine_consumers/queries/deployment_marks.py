@@ -19,6 +19,7 @@ def deployment_marks(reader: Reader, filters: Filters, limit: int) -> list[Deplo
     """
     parameters = {
         "prompt": filters.prompt,
+        "among": None if filters.among is None else [*filters.among],
         "environment": filters.environment,
         "since": filters.since,
         "until": filters.until,

@@ -1,5 +1,7 @@
 """The values there are to choose from."""
 
+from collections.abc import Sequence
+
 from coalmine_consumers.queries.version_order import version_key
 from coalmine_consumers.results import Facets
 from coalmine_consumers.sql import statement
@@ -9,14 +11,16 @@ MOST_FACETS = 10_000
 """Versions, environments, apps or models that are listed at most: people choose from the list."""
 
 
-def facets(reader: Reader, most: int = MOST_FACETS) -> Facets:
+def facets(reader: Reader, most: int = MOST_FACETS, *, among: Sequence[str] | None = None) -> Facets:
     """Returns every prompt, version, environment, app and model that had requests; of very many the latest.
 
     Args:
         reader: Of the store.
         most: Maximum number of each.
+        among: Only of prompts that match one of these patterns; None for all.
     """
-    rows = reader.rows(statement("facets", __package__), {"most": most + 1})
+    parameters = {"most": most + 1, "among": None if among is None else [*among]}
+    rows = reader.rows(statement("facets", __package__), parameters)
     of_versions = [row for row in rows if row["version"] is not None]
     environments = [row["environment"] for row in rows if row["environment"] is not None]
     apps = [row["app"] for row in rows if row["app"] is not None]

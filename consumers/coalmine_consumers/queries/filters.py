@@ -23,6 +23,8 @@ class Filters:
     """Requests that began before this, rounded up likewise."""
     preferred: bool | None = None
     """Only requests whose user preferred the version among those offered, or none of them."""
+    among: tuple[str, ...] | None = None
+    """Only prompts whose names match one of these patterns, in which `*` and `?` stand for letters."""
 
     def __post_init__(self) -> None:
         """Moves ends that lie beyond all events closer, so that no calculation overflows.
@@ -39,10 +41,11 @@ class Filters:
         object.__setattr__(self, "since", since)
         object.__setattr__(self, "until", until)
 
-    def parameters(self) -> dict[str, str | None]:
+    def parameters(self) -> dict[str, str | list[str] | None]:
         """The dimensions as SQL parameters."""
         return {
             "prompt": self.prompt,
+            "among": None if self.among is None else [*self.among],
             "version": self.version,
             "environment": self.environment,
             "app": self.app,

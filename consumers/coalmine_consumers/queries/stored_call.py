@@ -1,5 +1,6 @@
 """One call, from the raw rows, while they are kept."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 from uuid import UUID
@@ -37,6 +38,23 @@ def stored_call(reader: Reader, request_id: UUID, *, private: bool) -> StoredCal
         feedback=[CallFeedback(**each) for each in feedback],
         scores=[CallScore(**each) for each in scores],
     )
+
+
+def request_prompts(reader: Reader, request_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Returns the prompts of those requests that are stored, by id.
+
+    Args:
+        reader: Of the store.
+        request_ids: Of the requests.
+    """
+    if not request_ids:
+        return {}
+    # Ids begin with their time: the bounds spare the reading of most files.
+    query = """SELECT request_id::VARCHAR AS request_id, prompt FROM requests
+        WHERE request_id >= $least AND request_id <= $greatest
+            AND request_id IN (SELECT unnest($ids::UUID[]))"""
+    bounds = {"least": min(request_ids), "greatest": max(request_ids), "ids": [*map(str, request_ids)]}
+    return {UUID(row["request_id"]): row["prompt"] for row in reader.rows(query, bounds)}
 
 
 def _rows(

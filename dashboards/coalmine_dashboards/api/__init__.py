@@ -1,8 +1,9 @@
 """Client of the server's HTTP API, and its errors."""
 
-from coalmine_dashboards.api.client import ApiClient, Selection, segment
+from coalmine_dashboards.api.client import ApiClient, Selection, if_allowed, segment
 from coalmine_dashboards.api.errors import (
     ApiError,
+    Forbidden,
     NotFound,
     NotReady,
     Refused,
@@ -16,6 +17,7 @@ from coalmine_dashboards.api.errors import (
 __all__ = [
     "ApiClient",
     "ApiError",
+    "Forbidden",
     "NotFound",
     "NotReady",
     "Refused",
@@ -25,5 +27,6 @@ __all__ = [
     "Unauthorised",
     "Unexpected",
     "Unreachable",
+    "if_allowed",
     "segment",
 ]

@@ -1,6 +1,6 @@
 """Client of the server's HTTP API. Every failure is one of `errors`, with the server's own explanation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -22,6 +22,7 @@ from coalmine_consumers.results import (
 )
 from coalmine_dashboards.api.errors import (
     ApiError,
+    Forbidden,
     NotFound,
     NotReady,
     Refused,
@@ -207,10 +208,12 @@ class ApiClient:
         except ValidationError as error:
             raise Unexpected(self.url, f"{path}: {_first_fault(error)}") from error
 
-    def _problem(self, path: str, response: httpx2.Response) -> ApiError:
+    def _problem(self, path: str, response: httpx2.Response) -> ApiError:  # noqa: PLR0911 - one for each kind
         kind, detail = _problem_document(response)
         status = response.status_code
-        if status in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
+        if status == httpx2.codes.FORBIDDEN:
+            return Forbidden(self.url, detail, self._has_token)
+        if status == httpx2.codes.UNAUTHORIZED:
             return Unauthorised(self.url, detail, self._has_token)
         if kind == "urn:coalmine:standby":
             return Standby(self.url, detail)
@@ -226,6 +229,18 @@ class ApiClient:
         if response.is_client_error and kind is not None:
             return Refused(self.url, detail)
         return Unexpected(self.url, f"{path}: {detail}")
+
+
+def if_allowed(question: Callable[[], _Answer]) -> _Answer | None:
+    """Returns an answer; None if the viewer's token does not allow the question, as one of some prompts.
+
+    Raises:
+        ApiError: The server gave no usable answer.
+    """
+    try:
+        return question()
+    except Forbidden:
+        return None
 
 
 def _first_fault(error: ValidationError) -> str:

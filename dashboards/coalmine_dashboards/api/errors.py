@@ -5,6 +5,7 @@
     ApiError
     ├── Unreachable       nothing listens at the address, or it timed out: start the server
     ├── Unauthorised      no token, or one that the server does not accept: provide a valid one
+    │   ├── Forbidden     the token is good, but not for this: its words say what it is for
     │   └── SignedOut     the viewer's session has ended: sign in again
     ├── Standby           another process holds the store: use that one, or wait for the failover
     ├── NotReady          the server is starting or overloaded: wait, or check its log
@@ -48,6 +49,10 @@ class Unauthorised(ApiError):
         super().__init__(url, detail)
         self.args = (url, detail, had_token)
         self.had_token = had_token
+
+
+class Forbidden(Unauthorised):
+    """The token does not allow it: by its role, or because it is for some prompts."""
 
 
 class SignedOut(Unauthorised):

@@ -9,7 +9,7 @@ import streamlit as st
 
 from coalmine_alerts.results.alerts import Alert, Silence
 from coalmine_alerts.results.messages import Message, Runbook, ToldTransition
-from coalmine_dashboards.api import ApiError, NotFound, segment
+from coalmine_dashboards.api import ApiError, NotFound, if_allowed, segment
 from coalmine_dashboards.parts.actions import action
 from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.alert_card import draw_alert, matcher_words
@@ -176,7 +176,7 @@ def _past(chosen: Chosen, group: str | None) -> _Past:
     asked, since = client(), chosen.time_range.since(datetime.now(UTC))
     return _Past(
         asked.first("/v1/alerts/transitions", ToldTransition, _MOST_CHANGES, since=since),
-        asked.first("/v1/alerts/messages", Message, _MOST_MESSAGES, group=group),
+        if_allowed(lambda: asked.first("/v1/alerts/messages", Message, _MOST_MESSAGES, group=group)) or [],
     )
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from coalmine_alerts.results.alerts import Alert
 from coalmine_alerts.results.spending import Spending
 from coalmine_consumers.results import IngestStatus, VersionRow
-from coalmine_dashboards.api import ApiClient
+from coalmine_dashboards.api import ApiClient, if_allowed
 from coalmine_dashboards.formatting import UNKNOWN, ago, count, milliseconds, money, percent, quality
 from coalmine_dashboards.parts.advice import advise
 from coalmine_dashboards.parts.downloads import downloads
@@ -60,7 +60,8 @@ class _Seen:
     alerts: list[Alert]
     promotions: list[Promotion]
     rollouts: list[RolloutStatus]
-    ingest: IngestStatus
+    ingest: IngestStatus | None
+    """None: not for a viewer of some prompts."""
     slow: _Slow
 
 
@@ -75,7 +76,7 @@ def _fetch(asked: ApiClient) -> _Seen:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         alerts = pool.submit(lambda: asked.first("/v1/alerts", Alert, 100, state="firing"))
         promotions = pool.submit(lambda: asked.first("/v1/promotions", Promotion, 50, status="pending"))
-        ingest = pool.submit(asked.ingest)
+        ingest = pool.submit(if_allowed, asked.ingest)
         recent = asked.first("/v1/rollouts", Rollout, 50)
         running = [each for each in recent if each.state not in TERMINAL][:_MOST_ROLLOUTS]
         rollouts = pool.map(lambda each: asked.read(f"/v1/rollouts/{each.id}/status", RolloutStatus), running)
@@ -87,7 +88,7 @@ def _slowly(asked: ApiClient) -> _Slow:
     now = datetime.now(UTC)
     since = range_named("24h").since(now)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        queues = pool.submit(lambda: asked.read("/v1/reviews", list[ReviewQueue]))
+        queues = pool.submit(if_allowed, lambda: asked.read("/v1/reviews", list[ReviewQueue]))
         prompts = pool.submit(lambda: asked.items("/v1/prompts", PromptSummary))
         spending = pool.submit(lambda: asked.read("/v1/spending", Spending))
         today = pool.submit(lambda: asked.items("/v1/versions", VersionRow, since=_midnight(now)))
@@ -96,7 +97,7 @@ def _slowly(asked: ApiClient) -> _Slow:
             for each in asked.facets().environments
         }
         return _Slow(
-            queues=queues.result(),
+            queues=queues.result() or [],
             prompts=prompts.result(),
             spending=spending.result(),
             lately={environment: rows.result() for environment, rows in lately.items()},
@@ -112,7 +113,8 @@ def _midnight(now: datetime) -> datetime:
 def _draw(seen: _Seen) -> bool:
     st.html(health_strip(_today(seen), "Today"))
     st.html(health_strip(spending_items(seen.slow.spending), "Spending"))
-    st.html(health_strip(health_items(seen.ingest, seen.at)))
+    if seen.ingest is not None:
+        st.html(health_strip(health_items(seen.ingest, seen.at)))
     if not seen.slow.prompts and not any(seen.slow.lately.values()):
         advise(nothing_yet())
         return False

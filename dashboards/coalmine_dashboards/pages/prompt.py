@@ -96,7 +96,8 @@ def _drawn(chosen: Chosen, snapshot: Snapshot) -> bool:
     st.session_state.facets = snapshot.facets
     if known is None or _choices(known) != _choices(snapshot.facets):
         st.rerun()  # the filters above have new options
-    st.html(health_strip(health_items(snapshot.ingest, snapshot.taken_at)))
+    if snapshot.ingest is not None:
+        st.html(health_strip(health_items(snapshot.ingest, snapshot.taken_at)))
     _draw(chosen, snapshot)
     return bool(snapshot.versions)
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from coalmine_dashboards import identity
-from coalmine_dashboards.api import ApiError
+from coalmine_dashboards.api import ApiError, Unauthorised
 from coalmine_dashboards.parts.viewer import caller, session_of_viewer
 from coalmine_dashboards.views.markup import plain
 
@@ -18,15 +18,29 @@ def signed_in() -> bool:
         st.button("Sign in", on_click=st.login, type="primary")
         st.markdown("[Sign in with a token of the server instead](./sign-in)")
         return False
+    if identity.provided_token_has_expired(claims):
+        st.subheader("Your sign-in has ended", anchor=False)
+        st.button("Sign in again", on_click=st.login, type="primary")
+        return False
     if identity.token_of(claims) is None:
         who = claims.get(identity.claim_name()) or "somebody without a name"
         st.error(
             f"**{plain(str(who))}** has no token here.  \nWho runs the dashboard adds one to "
-            "`[coalmine.tokens]` in Streamlit's `secrets.toml`; docs/dashboards.md says how.",
+            "`[coalmine.tokens]` in Streamlit's `secrets.toml`, or has the provider's tokens passed on; "
+            "docs/dashboards.md says how.",
             icon=":material/block:",
         )
         st.button("Sign out", on_click=st.logout)
         return False
+    try:
+        caller()
+    except Unauthorised as error:  # the server does not take the provider's token, or nobody of that group
+        st.error(f"**The server does not let you in.**  \n{plain(error.detail)}", icon=":material/block:")
+        st.button("Sign in again", on_click=st.login, type="primary")
+        st.button("Sign out", on_click=st.logout)
+        return False
+    except ApiError:  # of no viewer: the page says it
+        pass
     return True
 
 

@@ -60,7 +60,7 @@ def needs(
     rollouts: Iterable[RolloutStatus],
     promotions: Iterable[Promotion],
     queues: Iterable[ReviewQueue],
-    ingest: IngestStatus,
+    ingest: IngestStatus | None,
 ) -> list[Need]:
     """Returns what needs a person, most urgent and then longest first."""
     found = [
@@ -132,7 +132,9 @@ def _of_queues(queues: Iterable[ReviewQueue]) -> Iterator[Need]:
             )
 
 
-def _of_ingest(ingest: IngestStatus) -> Iterator[Need]:
+def _of_ingest(ingest: IngestStatus | None) -> Iterator[Need]:
+    if ingest is None:
+        return
     if ingest.state == "waiting":
         yield Need("page", "Ingest waits: no new events", ingest.reason or "", None, link("pipeline"))
     if ingest.dead_letters_open:

@@ -8,6 +8,7 @@ from typing import Literal
 from coalmine_consumers.results import Facets
 from coalmine_dashboards.api import (
     ApiError,
+    Forbidden,
     NotFound,
     NotReady,
     Refused,
@@ -55,6 +56,8 @@ def advice_for(error: ApiError) -> Advice:  # noqa: PLR0911 - one for each kind
     if isinstance(error, Unauthorised):
         if isinstance(error, SignedOut):
             return Advice("You have signed out", "Reload this page to sign in again.", "warning")
+        if isinstance(error, Forbidden):
+            return Advice("Your token does not allow this", error.detail, "warning")
         return Advice(
             title="The server rejected the token" if error.had_token else "The server requires a token",
             text=f"{error.url}: {error.detail}. Sign out below the menu, and in again with a token that is "

@@ -67,7 +67,7 @@ def insert(
     }
     made = transaction.connection.execute(freezes.insert().values(row)).inserted_primary_key
     assert made is not None
-    found = _freeze(transaction, made[0])
+    found = read_freeze(transaction, made[0])
     _note(transaction, actor, "freeze", found, found.reason)
     return found
 
@@ -82,12 +82,12 @@ def unfreeze(transaction: Transaction, actor: Actor, freeze_id: int, reason: str
     """
     actor.require(Role.APPROVER, "end freezes")
     given = reason_given(reason)
-    found = _freeze(transaction, freeze_id)
+    found = read_freeze(transaction, freeze_id)
     if found.ended_at is not None or (found.until is not None and found.until <= transaction.now):
         return found
     ended = {"ended_by": actor.subject, "ended_at": transaction.now}
     transaction.update(freezes, freezes.c.id == freeze_id, ended)
-    found = _freeze(transaction, freeze_id)
+    found = read_freeze(transaction, freeze_id)
     _note(transaction, actor, "unfreeze", found, given)
     return found
 
@@ -168,7 +168,8 @@ def needed_reason(reason: str | None) -> str:
     return given
 
 
-def _freeze(transaction: Transaction, freeze_id: object) -> FreezeRecord:
+def read_freeze(transaction: Transaction, freeze_id: object) -> FreezeRecord:
+    """Returns one freeze; raises NotFound."""
     is_id = isinstance(freeze_id, int) and not isinstance(freeze_id, bool) and 0 <= freeze_id < 2**63
     row = transaction.one(select(freezes).where(freezes.c.id == freeze_id)) if is_id else None
     if row is None:

@@ -229,6 +229,8 @@ tokens: Final = Table(
     Column("revoked_at", UtcTime),
     # The one environment that a service may ask about.
     Column("environment", Text),
+    # Patterns of the prompts that it is for; none: all.
+    Column("prompts", _Json),
     UniqueConstraint("sha256"),
     Index(None, "lookup"),
 )

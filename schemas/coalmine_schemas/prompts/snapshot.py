@@ -1,6 +1,6 @@
 """What one environment serves: pointers, targeting rules, experiments, and every content they can lead to."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self, TypeAlias
 
@@ -118,6 +118,22 @@ class Snapshot:
     """By name."""
     contents: Mapping[str, PromptContent] = field(default_factory=dict)
     """By `name@version`: all that can be served, and all they include."""
+
+    def narrowed(self, sees: Callable[[str], bool]) -> "Snapshot":
+        """Returns what it says of some prompts, with all that those include.
+
+        Args:
+            sees: True for the name of a prompt that stays.
+        """
+        prompts = {name: served for name, served in self.prompts.items() if sees(name)}
+        contents: dict[str, PromptContent] = {}
+        wanted = [reference_to(name, each) for name, served in prompts.items() for each in served.versions()]
+        while wanted:
+            reference = wanted.pop()
+            if reference not in contents:
+                contents[reference] = self.contents[reference]
+                wanted += contents[reference].includes()
+        return Snapshot(self.environment, self.revision, prompts, dict(sorted(contents.items())))
 
     def to_json(self) -> JsonObject:
         """The snapshot as JSON."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from coalmine_server.api.registry import LastUsed
     from coalmine_server.api.routes.events import EventParts
     from coalmine_server.api.verifier import FailedLogins, Verifier
+    from coalmine_server.services.sign_on import SignOn
 
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
@@ -149,6 +150,8 @@ class AccessParts:
 
     verifier: "Verifier"
     failed_logins: "FailedLogins"
+    sign_on: "SignOn | None" = None
+    """Knows tokens of an identity provider."""
 
 
 def build_api(
@@ -277,6 +280,7 @@ def create_app(
         HttpMetrics,
         ObservabilityMiddleware,
     )
+    from coalmine_server.api.prompt_scope import PromptScopeMiddleware  # noqa: PLC0415
     from coalmine_server.api.routes import health  # noqa: PLC0415
     from coalmine_server.api.routes.traces import SpanMetrics  # noqa: PLC0415
     from coalmine_server.api.shared_answers import SharedAnswersMiddleware  # noqa: PLC0415
@@ -294,8 +298,9 @@ def create_app(
 
         app.include_router(feedback.router, dependencies=[Depends(known_parameters)])
         open_paths = feedback.OPEN_PATHS
-    shared = SharedAnswersMiddleware(BodyLimitMiddleware(app), partial(_state_of, stores))
-    authenticated = AuthMiddleware(shared, access.verifier, access.failed_logins, open_paths)
+    scoped = PromptScopeMiddleware(app, app.state)
+    shared = SharedAnswersMiddleware(BodyLimitMiddleware(scoped), partial(_state_of, stores))
+    authenticated = AuthMiddleware(shared, access.verifier, access.failed_logins, open_paths, access.sign_on)
     return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))
 
 

@@ -473,6 +473,14 @@ class TokenBody(Body):
     environment: str | None = Field(
         default=None, max_length=100, description="The environment of a service, which its role demands."
     )
+    prompts: list[Annotated[str, Field(min_length=1, max_length=100)]] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=20,
+        description="Patterns of the prompts that the token is for: `*` stands for any letters, `?` for one. "
+        "It reads and changes no others. All prompts if omitted.",
+        examples=[["support.*"]],
+    )
 
 
 def given(evidence: list[EvidenceBody]) -> tuple[Evidence, ...]:

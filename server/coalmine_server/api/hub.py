@@ -8,8 +8,9 @@ environment, which asks the database for one number, however many clients wait.
 
 import asyncio
 import json
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Final, Protocol, TypeVar
 
@@ -17,6 +18,7 @@ import structlog
 from anyio import CapacityLimiter, to_thread
 
 from coalmine_registry.errors import NotFound
+from coalmine_registry.roles import Actor
 from coalmine_schemas.prompts import Snapshot
 
 Answer = TypeVar("Answer")
@@ -27,6 +29,8 @@ TROUBLE_S: Final = 1.0
 """How long to pause when the database does not respond."""
 MAX_WAIT_S: Final = 60.0
 """Longest time that a client may wait in one request; proxies often cut longer ones."""
+MOST_NARROWED: Final = 200
+"""Answers that are kept for tokens of some prompts: by environment and patterns."""
 
 _log = structlog.stdlib.get_logger("coalmine.registry")
 
@@ -55,6 +59,8 @@ class Served:
     etag: str
     """Quoted, as in HTTP. Depends on the content, too: a new registry counts revisions from the start."""
     body: bytes
+    snapshot: Snapshot = field(repr=False)
+    """What it was made of."""
 
 
 @dataclass(slots=True)
@@ -108,6 +114,7 @@ class DeploymentHub:
         self._threads = CapacityLimiter(2)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
+        self._narrowed: OrderedDict[tuple[str, tuple[str, ...]], tuple[str, Served]] = OrderedDict()
         self._waiting = 0
         self._revocations: int | None = None
 
@@ -156,7 +163,13 @@ class DeploymentHub:
         return watched.up_to_date() or await self._refresh(watched)
 
     async def after(
-        self, name: str, etag: str | None, wait_s: float, allowed: Callable[[], Awaitable[None]]
+        self,
+        name: str,
+        etag: str | None,
+        wait_s: float,
+        allowed: Callable[[], Awaitable[None]],
+        *,
+        actor: Actor | None = None,
     ) -> Served | None:
         """Returns what an environment serves, once it differs from what the caller has.
 
@@ -165,6 +178,7 @@ class DeploymentHub:
             etag: State that the caller has; None without one.
             wait_s: How long to wait for a change, at most `MAX_WAIT_S`.
             allowed: Raises if the caller may not know any more; asked after each wait.
+            actor: Who asks: only prompts of their token are told, and wake them; None for all.
 
         Returns:
             The state, or None if it did not change in time or the server stops.
@@ -179,7 +193,7 @@ class DeploymentHub:
         try:
             while True:
                 changed = watched.changed
-                served = await self.current(name)
+                served = await self._current_for(name, actor)
                 remaining_s = deadline - asyncio.get_running_loop().time()
                 if served.etag != etag:
                     return served
@@ -189,6 +203,21 @@ class DeploymentHub:
                 await allowed()
         finally:
             self._waiting -= 1
+
+    async def _current_for(self, name: str, actor: Actor | None) -> Served:
+        """What an environment serves of the prompts that a token is for, made once per change."""
+        served = await self.current(name)
+        if actor is None or actor.prompts is None:
+            return served
+        key = (name, actor.prompts)
+        made_of, narrowed = self._narrowed.get(key, ("", served))
+        if made_of != served.etag:
+            narrowed = await to_thread.run_sync(_narrowed, served, actor, limiter=self._threads)
+            self._narrowed[key] = (served.etag, narrowed)
+            self._narrowed.move_to_end(key)
+            while len(self._narrowed) > MOST_NARROWED:
+                self._narrowed.popitem(last=False)
+        return narrowed
 
     def _watched(self, name: str) -> _Watched:
         watched = self._environments.get(name)
@@ -268,8 +297,19 @@ class DeploymentHub:
 
 
 def _ready(snapshot: Snapshot) -> Served:
-    body = json.dumps(snapshot.to_json(), separators=(",", ":"), ensure_ascii=False).encode()
-    return Served(snapshot.revision, f'"{snapshot.revision}-{sha256(body).hexdigest()[:16]}"', body)
+    body = _body_of(snapshot)
+    return Served(snapshot.revision, f'"{snapshot.revision}-{sha256(body).hexdigest()[:16]}"', body, snapshot)
+
+
+def _narrowed(served: Served, actor: Actor) -> Served:
+    """What is served of some prompts. Its tag does not change with what others are served."""
+    snapshot = served.snapshot.narrowed(actor.sees)
+    tag = sha256(_body_of(replace(snapshot, revision=0))).hexdigest()[:32]
+    return Served(snapshot.revision, f'"{tag}"', _body_of(snapshot), snapshot)
+
+
+def _body_of(snapshot: Snapshot) -> bytes:
+    return json.dumps(snapshot.to_json(), separators=(",", ":"), ensure_ascii=False).encode()
 
 
 async def _set_within(event: asyncio.Event, timeout_s: float) -> bool:

@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -15,6 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from coalmine_registry.roles import Actor
 from coalmine_schemas.errors import Transient
 from coalmine_server.api.problems import (
+    FORBIDDEN,
+    ISSUER_UNAVAILABLE,
     REGISTRY_UNAVAILABLE,
     TOO_LARGE,
     TOO_MANY_FAILURES,
@@ -23,6 +26,7 @@ from coalmine_server.api.problems import (
     problem_response,
 )
 from coalmine_server.api.verifier import FailedLogins, Verifier
+from coalmine_server.services.sign_on import BadToken, IssuerAway, NotAllowed, SignOn, looks_signed
 
 Answer = TypeVar("Answer")
 
@@ -177,6 +181,7 @@ class AuthMiddleware:
         verifier: Knows tokens.
         failed_logins: Counts wrong ones.
         open_paths: Paths whose requests carry another proof, which their routes check.
+        sign_on: Knows tokens of an identity provider; None if none is configured.
     """
 
     def __init__(
@@ -185,6 +190,7 @@ class AuthMiddleware:
         verifier: Verifier,
         failed_logins: FailedLogins,
         open_paths: frozenset[str] = frozenset(),
+        sign_on: SignOn | None = None,
     ) -> None:
         self._app = app
         self._open = PUBLIC_PATHS | open_paths
@@ -192,6 +198,9 @@ class AuthMiddleware:
         self._failed_logins = failed_logins
         # Threads of its own: long queries must not keep anybody from being known.
         self._threads = CapacityLimiter(4)
+        self._sign_on = sign_on
+        # And others for an identity provider that keeps us waiting.
+        self._sign_on_threads = CapacityLimiter(8)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one connection as ASGI says."""
@@ -228,6 +237,8 @@ class AuthMiddleware:
         if scheme.lower() != "bearer" or not token:
             detail = "send `Authorization: Bearer TOKEN`; `coalmine token create NAME` makes one"
             raise ProblemError(UNAUTHENTICATED, detail)
+        if self._sign_on is not None and looks_signed(token):
+            return await self._signed_on(self._sign_on, token, scope)
         digest = self._verifier.digest(token)
         known = self._verifier.remembered(digest)
         if known is not None:
@@ -245,6 +256,29 @@ class AuthMiddleware:
             self._failed_logins.failed(address)
             raise ProblemError(UNAUTHENTICATED, "the token is unknown or was revoked")
         return actor
+
+    async def _signed_on(self, sign_on: SignOn, token: str, scope: Scope) -> Actor:
+        """Who has a token of the identity provider.
+
+        Raises:
+            ProblemError: Nobody we know (401), nobody who may do anything (403), or we cannot know now (503).
+        """
+        address = scope["client"][0] if scope.get("client") else "unknown"
+        retry_after_s = self._failed_logins.retry_after_s(address)
+        check = partial(sign_on.verify, token, may_ask=retry_after_s is None)
+        try:
+            return await to_thread.run_sync(check, limiter=self._sign_on_threads)
+        except BadToken as error:
+            if retry_after_s is not None:
+                detail = f"too many wrong tokens came from {address}: try again in {retry_after_s} s"
+                raise ProblemError(TOO_MANY_FAILURES, detail, retry_after_s=retry_after_s) from error
+            self._failed_logins.failed(address)
+            raise ProblemError(UNAUTHENTICATED, str(error)) from error
+        except NotAllowed as error:
+            raise ProblemError(FORBIDDEN, str(error)) from error
+        except IssuerAway as error:
+            detail = f"the identity provider's keys are not here: {error}; tokens of the server itself work"
+            raise ProblemError(ISSUER_UNAVAILABLE, detail, retry_after_s=10) from error
 
     async def _in_a_thread(self, question: Callable[[str], Answer], token: str) -> Answer:
         return await to_thread.run_sync(question, token, limiter=self._threads)

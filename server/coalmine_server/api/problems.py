@@ -58,6 +58,9 @@ TOO_MANY_REQUESTS: Final = ProblemKind("too-many-requests", "Too many requests a
 REGISTRY_UNAVAILABLE: Final = ProblemKind(
     "registry-unavailable", "The registry's database does not respond", 503
 )
+ISSUER_UNAVAILABLE: Final = ProblemKind(
+    "identity-provider-unavailable", "The identity provider does not respond", 503
+)
 TOO_LARGE: Final = ProblemKind("too-large", "The request body is too large", 413)
 NOT_FOUND: Final = ProblemKind("not-found", "Not found", 404)
 NOT_ACCEPTABLE: Final = ProblemKind("not-acceptable", "No such representation", 406)

@@ -20,7 +20,7 @@ SHARED_PATHS: Final = frozenset(
         *("costs", "savings", "spending", "feedback", "breakdown", "compare", "explain", "drift", "timeline"),
     )
 )
-"""Questions about measures: their answers depend on the query, the caller's role, the store and the time."""
+"""Questions about measures: their answers depend on the query, the caller's rights, the store, the time."""
 INTAKE_PATHS: Final = frozenset({"/v1/events", "/v1/traces", LINK_PATH})
 """What services and their users send all the time; everything else that is sent is somebody's action."""
 KEPT_S: Final = 2.0
@@ -78,7 +78,7 @@ class _Taken:
 
 
 class SharedAnswersMiddleware:
-    """Finds an answer once for all who ask the same question with tokens of the same role.
+    """Finds an answer once for all who ask the same question with tokens of the same rights.
 
     Who asks while it is being found waits for it. Afterwards it is given again for moments while the store is
     as it was, and to who accepts an older one (RFC 9111, 5.2.1.1). Nobody gets one from before the last
@@ -131,7 +131,7 @@ class SharedAnswersMiddleware:
         headers = Headers(scope=scope)
         key = (
             *(scope["path"], scope["query_string"], headers.get("accept")),
-            *(actor.role, actor.environment),
+            *(actor.role, actor.environment, actor.prompts),
         )
         accepted_s = _accepted_s(headers.get("cache-control", ""))
         while (asked := self._asked.get(key)) is not None and self._serves(asked, accepted_s):

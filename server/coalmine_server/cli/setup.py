@@ -73,6 +73,14 @@ def create(
         str | None,
         typer.Option(help="The environment of a service: dev, staging or prod.", show_default=False),
     ] = None,
+    prompts: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only prompts that match, e.g. 'support.*': it reads and changes no others. Repeatable.",
+            metavar="PATTERN",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a token and print it. Only its hash is stored, so it cannot be shown again."""
@@ -81,7 +89,9 @@ def create(
     if (name is None) == (subject is None):
         raise typer.BadParameter("name the subject once: coalmine token create --role author --subject alice")
     with _tokens(context) as tokens:
-        made = tokens.create(Actor.of_system(), str(name or subject), role, environment=environment)
+        made = tokens.create(
+            Actor.of_system(), str(name or subject), role, environment=environment, prompts=prompts or None
+        )
     if as_json:
         write_json(asdict(made))
     else:
@@ -103,8 +113,11 @@ def list_(
     if as_json:
         write_json(found)
         return
-    columns = ["subject", "role", "environment", "created_at", "revoked_at", "id"]
-    rows = [[each[column] for column in columns] for each in found]
+    columns = ["subject", "role", "environment", "prompts", "created_at", "revoked_at", "id"]
+    rows = [
+        [" ".join(each[column] or ()) if column == "prompts" else each[column] for column in columns]
+        for each in found
+    ]
     empty = "no tokens; `coalmine token create SUBJECT` creates one"
     write_table([column.replace("_", " ") for column in columns], rows, empty=empty)
 

@@ -8,6 +8,7 @@ from coalmine_analytics.results.savings import Savings
 from coalmine_analytics.savings import savings_of, unpriced
 from coalmine_consumers import queries
 from coalmine_consumers.queries import Filters
+from coalmine_registry.roles import Actor
 from coalmine_server.services.owned_store import OwnedStore
 
 _MOST_VERSIONS: Final = 500
@@ -33,12 +34,18 @@ def savings(owned: OwnedStore, chosen: Filters, to_models: Sequence[str]) -> Sav
 
 
 def spending(
-    owned: OwnedStore, *, environment: str | None = None, prompt: str | None = None, app: str | None = None
+    owned: OwnedStore,
+    actor: Actor,
+    *,
+    environment: str | None = None,
+    prompt: str | None = None,
+    app: str | None = None,
 ) -> Spending:
     """Returns where spending stands.
 
     Args:
         owned: The store.
+        actor: Who asks: only prompts of their token count, and budgets of those are listed.
         environment: Only this one counts into what is no budget's.
         prompt: Likewise.
         app: Likewise.
@@ -50,4 +57,7 @@ def spending(
     with owned.store.reader().snapshot() as snapshot:
         days = read_days(snapshot, now)
     budgets = owned.alerts.configuration.budgets
+    if actor.prompts is not None:
+        days = [each for each in days if actor.sees(each.prompt)]
+        budgets = tuple(each for each in budgets if each.prompt is not None and actor.sees(each.prompt))
     return spending_of(days, budgets, now, environment=environment, prompt=prompt, app=app)

@@ -1,5 +1,6 @@
 """Which models are in use, and when their providers take them off."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,7 +15,12 @@ LATELY: Final = timedelta(days=30)
 
 
 def model_calendar(
-    reader: Reader, configuration: Configuration, now: datetime, *, limit: int
+    reader: Reader,
+    configuration: Configuration,
+    now: datetime,
+    *,
+    limit: int,
+    among: Sequence[str] | None = None,
 ) -> list[CalendarModel]:
     """Returns the models in use, those that end first before those of which no end is known.
 
@@ -23,6 +29,7 @@ def model_calendar(
         configuration: Of alerts; it adds to the ends that are known as of this release.
         now: The time.
         limit: Maximum number of rows.
+        among: Only for prompts that match one of these patterns; None for all.
     """
     configured = next((each.rule for each in configuration.rules if each.name == ModelDeprecated.name), None)
     ends = {
@@ -35,6 +42,6 @@ def model_calendar(
             provider=None if end is None else end.provider,
             replacement=None if end is None else end.replacement,
         )
-        for use in queries.model_use(reader, now - LATELY, limit=limit)
+        for use in queries.model_use(reader, now - LATELY, limit=limit, among=among)
     ]
     return sorted(rows, key=lambda row: (row.ends is None, row.ends, -row.requests))

@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from coalmine_schemas.discovery import DEFAULT_HOME, expanded
+from coalmine_server.settings.oidc import OidcSettings
 from coalmine_server.settings.readout import DriftSettings, ReadoutSettings
 from coalmine_server.settings.sections import (
     AlertsSettings,
@@ -61,6 +62,8 @@ class Settings(BaseSettings):
     """The spool."""
     server: ServerSettings = ServerSettings()
     """The HTTP API."""
+    oidc: OidcSettings = OidcSettings()
+    """Sign-on by an identity provider."""
     registry: RegistrySettings = RegistrySettings()
     """The prompt registry."""
     ingest: IngestSettings = IngestSettings()

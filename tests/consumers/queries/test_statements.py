@@ -4,6 +4,7 @@ from __future__ import annotations  # evaluated, DuckDB complains of leaks at ex
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ QUERIES = "coalmine_consumers.queries"
 HOUR = datetime(2026, 3, 10, 8, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 ANY: dict[str, Any] = dict.fromkeys(("environment", "app", "model"))
+ALL: dict[str, Any] = {"among": None}
+"""Prompts of all names."""
 BOTH: list[dict[str, Any]] = [{"prompt": "p", "version": "1"}, {"prompt": "p", "version": "2"}]
 
 
@@ -156,7 +159,7 @@ def test_matching_versions(
         row(2, "4"),
         row(0, "5", resolution="hour"),
     )
-    chosen = {**ANY, "prompt": None, "version": None, "from_prompt": None, "enough": None, name: value}
+    chosen = {**ANY, **ALL, "prompt": None, "version": None, "from_prompt": None, "enough": None, name: value}
     rows = run(connection, "matching_versions", **chosen, pieces=MINUTES)
     assert sorted(each["version"] for each in rows) == found
 
@@ -286,9 +289,9 @@ def test_facets(connection: duckdb.DuckDBPyConnection) -> None:
         {**nothing, **times},
     ]
     older = {**nothing, "prompt": "p", "version": "2", "first_event_time": None, "last_event_time": None}
-    assert run(connection, "facets", most=1) == latest
+    assert run(connection, "facets", **ALL, most=1) == latest
     other = {**nothing, "model": "n", **times}
-    assert run(connection, "facets", most=2) == [latest[0], older, *latest[1:4], other, latest[4]]
+    assert run(connection, "facets", **ALL, most=2) == [latest[0], older, *latest[1:4], other, latest[4]]
 
 
 def test_segment_files(connection: duckdb.DuckDBPyConnection) -> None:
@@ -408,7 +411,7 @@ def test_deployment_marks(connection: duckdb.DuckDBPyConnection) -> None:
             )
         ),
     )
-    everything = {"prompt": None, "environment": None, "since": None, "until": None, "limit": 10}
+    everything = {**ALL, "prompt": None, "environment": None, "since": None, "until": None, "limit": 10}
 
     def marks(**chosen: Any) -> list[tuple[str, str, int]]:
         found = run(connection, "deployment_marks", **{**everything, **chosen})
@@ -427,7 +430,7 @@ def test_unpriced(connection: duckdb.DuckDBPyConnection) -> None:
         row(0, requests=4, errors=1, input_tokens_known=3, cost_known=1),
         row(1, requests=2, input_tokens_known=2, cost_known=2, model="n"),
     )
-    chosen = {**ANY, "prompt": None, "version": None, "pieces": MINUTES}
+    chosen = {**ANY, **ALL, "prompt": None, "version": None, "pieces": MINUTES}
     (found,) = run(connection, "unpriced", **chosen)
     assert (found["model"], found["requests"], found["without_usage"], found["without_price"]) == (
         "m",
@@ -477,7 +480,7 @@ def test_feedback_ids(connection: duckdb.DuckDBPyConnection) -> None:
     nothing |= {"least_id": UUID(int=0), "greatest_id": UUID(int=2**128 - 1)}
 
     def found(negative: bool, **changes: Any) -> list[int]:
-        chosen = {**ANY, **nothing, **span, "negative": negative, **changes}
+        chosen = {**ANY, **ALL, **nothing, **span, "negative": negative, **changes}
         return [
             UUID(str(each["feedback_id"])).int - 100 for each in run(connection, "feedback_ids", **chosen)
         ]
@@ -524,15 +527,15 @@ def test_model_use(connection: duckdb.DuckDBPyConnection) -> None:
         day(0, 9, model="gone"),
         row(6, requests=100, model="by minute"),
     )
-    first, second = run(connection, "model_use", since=HOUR + MINUTE, most=1, limit=9)
+    first, second = run(connection, "model_use", since=HOUR + MINUTE, most=1, limit=9, **ALL)
     assert (first["environment"], first["model"], first["requests"]) == ("prod", "m", 3)
     assert (first["prompts"], first["prompts_in_all"]) == (["p"], 2)
     assert (first["first_seen"], first["last_seen"]) == (HOUR, HOUR + 5 * MINUTE)
     assert (second["environment"], second["model"], second["first_seen"]) == ("dev", "new", HOUR + 6 * MINUTE)
-    assert len(run(connection, "model_use", since=HOUR + MINUTE, most=1, limit=1)) == 1
+    assert len(run(connection, "model_use", since=HOUR + MINUTE, most=1, limit=1, **ALL)) == 1
 
 
-CALLS: dict[str, Any] = {**ANY, "prompt": None, "version": None, "since": None, "until": None}
+CALLS: dict[str, Any] = {**ANY, **ALL, "prompt": None, "version": None, "since": None, "until": None}
 
 
 def raw_calls(connection: duckdb.DuckDBPyConnection) -> None:
@@ -660,7 +663,15 @@ def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:
             assert heading in entry.read_text(encoding="utf-8"), (entry.name, heading)
 
 
-COSTS: dict[str, Any] = {**ANY, "prompt": None, "version": None, "bucket_s": None, "shown": None, "limit": 9}
+COSTS: dict[str, Any] = {
+    **ANY,
+    **ALL,
+    "prompt": None,
+    "version": None,
+    "bucket_s": None,
+    "shown": None,
+    "limit": 9,
+}
 
 
 def test_costs(connection: duckdb.DuckDBPyConnection) -> None:
@@ -743,3 +754,22 @@ def test_costs_of_calls(connection: duckdb.DuckDBPyConnection) -> None:
     ]
     (only,) = run(connection, "costs_of_calls", **{**chosen, "model": "n"}, by="user", segment=None)
     assert only["name"] == "b"
+
+
+PATTERNS = ["support.*", "faq-?", "a*b*c", "x"]
+
+
+@pytest.mark.parametrize(
+    "name", ["support.a", "support.", "support", "faq-1", "faq-12", "abc", "ab", "x", "X", "xx"]
+)
+def test_patterns_of_prompts_mean_the_same_everywhere(
+    connection: duckdb.DuckDBPyConnection, name: str
+) -> None:
+    insert(connection, "rollups", row(0, prompt=name, requests=1))
+    chosen = {**ANY, "prompt": None, "version": None, "from_prompt": None, "enough": None, "pieces": MINUTES}
+    for pattern in PATTERNS:
+        found = run(connection, "matching_versions", **chosen, among=["no-other", pattern])
+        assert bool(found) is fnmatchcase(name, pattern), pattern
+    everything = run(connection, "matching_versions", **chosen, among=None)
+    assert [each["prompt"] for each in everything] == [name]
+    assert run(connection, "matching_versions", **chosen, among=[]) == []

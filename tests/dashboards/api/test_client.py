@@ -11,6 +11,7 @@ import pytest
 from coalmine_dashboards.api import (
     ApiClient,
     ApiError,
+    Forbidden,
     NotReady,
     Selection,
     Standby,
@@ -159,7 +160,7 @@ def test_a_missing_or_wrong_token_is_an_error_that_hides_it(
         ((503, problem("standby", 503, "waits for the lock of process 7")), Standby, "process 7"),
         ((503, problem("starting", 503, "opens the store")), NotReady, "opens the store"),
         ((502, b"<html>"), NotReady, "status 502"),
-        ((403, problem("forbidden", 403, "not you")), Unauthorised, "not you"),
+        ((403, problem("forbidden", 403, "not you")), Forbidden, "not you"),
         ((500, problem("internal", 500, "a fault")), Unexpected, "a fault"),
         ((404, {"detail": "Not Found"}), Unexpected, "Not Found"),
         ((200, b"<html>"), Unexpected, "not JSON"),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
+from coalmine_server.api.prompt_scope import DECISIONS
 from tests.server.registry_client import HELLO, Person
 from tests.support.campaign import size
 from tests.support.eventually import eventually
@@ -379,6 +380,11 @@ def test_the_table_has_every_route(busy_server: ServerProcess) -> None:
     assert documented == BY_NAME.keys() - {"GET /openapi.json"}
 
 
+def test_every_route_says_what_it_does_for_tokens_of_some_prompts() -> None:
+    # What such a token then gets is asked of every route in test_prompt_scope.py.
+    assert DECISIONS.keys() == BY_NAME.keys()
+
+
 def test_openapi_says_the_same_roles(busy_server: ServerProcess) -> None:
     for path, methods in busy_server.json("/openapi.json")["paths"].items():
         for method, operation in methods.items():
@@ -441,7 +447,8 @@ def test_a_service_reads_its_environment_and_nothing_else(
     busy_server: ServerProcess, people: dict[str, Person]
 ) -> None:
     service = people["service"]
-    assert service.get("/v1/whoami") == {"subject": "a-service", "role": "service", "environment": "prod"}
+    told = {"subject": "a-service", "role": "service", "environment": "prod", "prompts": None}
+    assert service.get("/v1/whoami") == told
     service.get("/v1/deployments/prod")
     for environment in ("dev", "staging"):
         refused = service.get(f"/v1/deployments/{environment}", expect=403)

@@ -20,9 +20,11 @@ def link_of(url: str, home: Path) -> str:
 
 
 @contextmanager
-def dashboard_process(home: Path, env: Mapping[str, str] | None = None) -> Iterator[str]:
+def dashboard_process(
+    home: Path, env: Mapping[str, str] | None = None, *, port: int | None = None
+) -> Iterator[str]:
     """Serves the page for a home directory; yields its URL."""
-    port = free_port()
+    port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     log_file = home / "dashboard.log"
     with log_file.open("ab") as log:

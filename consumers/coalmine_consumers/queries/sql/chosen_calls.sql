@@ -2,6 +2,7 @@
 -- Grain: one row per call.
 -- Parameters: segment, an expression of the segment that becomes a column; only, a condition on segments; $since,
 --   $until (null: open); $prompt, $version, $environment, $app, $model (null: any).
+--   And $among, patterns of which the prompt matches one (null: any).
 -- Units: as in raw rows.
 SELECT
     request_id, prompt, version, variant, environment, app, event_time, error_type, input_tokens, output_tokens,
@@ -13,6 +14,7 @@ FROM requests
 WHERE ($since IS NULL OR event_time >= $since)
   AND ($until IS NULL OR event_time < $until)
   AND ($prompt IS NULL OR prompt = $prompt)
+  AND ($among IS NULL OR list_bool_or([prompt GLOB each FOR each IN $among::VARCHAR[]]))
   AND ($version IS NULL OR version = $version)
   AND ($environment IS NULL OR environment = $environment)
   AND ($app IS NULL OR app = $app)

@@ -4,6 +4,7 @@
 --   periods, each read at one resolution); $prompt, $version, $environment, $app, $model (null: any); $bucket_s (as
 --   totals.sql); $shown (list of prompt, name: the groups told apart, the others are one; null: all); $limit
 --   (groups per bucket).
+--   And $among, patterns of which the prompt matches one (null: any).
 -- Units: cost in nano-USD, all_* are sums over all groups of the bucket.
 WITH calls AS (
     SELECT
@@ -19,6 +20,7 @@ WITH calls AS (
         AND bucket_start >= piece.since
         AND bucket_start < piece.until
     WHERE ($prompt IS NULL OR prompt = $prompt)
+      AND ($among IS NULL OR list_bool_or([prompt GLOB each FOR each IN $among::VARCHAR[]]))
       AND ($version IS NULL OR version = $version)
       AND ($environment IS NULL OR environment = $environment)
       AND ($app IS NULL OR app = $app)

@@ -2,6 +2,7 @@
 -- Grain: one row per group, the costliest first, and per bucket of time if $bucket_s.
 -- Parameters: $by (segment or user); $segment (its key); $since, $until (null: open); $prompt, $version, $environment,
 --   $app, $model, $bucket_s, $shown, $limit as in costs.sql.
+--   And $among, patterns of which the prompt matches one (null: any).
 -- Units: cost in nano-USD, all_* are sums over all groups of the bucket.
 WITH calls AS (
     SELECT
@@ -15,6 +16,7 @@ WITH calls AS (
     WHERE ($since IS NULL OR event_time >= $since)
       AND ($until IS NULL OR event_time < $until)
       AND ($prompt IS NULL OR prompt = $prompt)
+      AND ($among IS NULL OR list_bool_or([prompt GLOB each FOR each IN $among::VARCHAR[]]))
       AND ($version IS NULL OR version = $version)
       AND ($environment IS NULL OR environment = $environment)
       AND ($app IS NULL OR app = $app)

@@ -4,6 +4,7 @@
 --   better of it; $asked, before which no request is looked for; $least_id
 --   and $greatest_id, between which the ids of the requests are; $prompt, $version, $environment, $app, $model, null for
 --   all; $after_time and $after_id of the last row of the page before, null for the first; $limit.
+--   And $among, patterns of which the prompt matches one (null: any).
 -- Units: times UTC. A unit's last thumb and last rating on a request count, as in rollups; a correction always does.
 WITH said AS (
     SELECT
@@ -44,6 +45,7 @@ JOIN requests
     AND requests.event_time >= $asked
 WHERE negative = $negative
     AND ($prompt IS NULL OR prompt = $prompt)
+    AND ($among IS NULL OR list_bool_or([prompt GLOB each FOR each IN $among::VARCHAR[]]))
     AND ($version IS NULL OR version = $version)
     AND ($environment IS NULL OR environment = $environment)
     AND ($app IS NULL OR requests.app = $app)

@@ -4,6 +4,7 @@
 --   $prompt, $version, $environment, $app, $model (null: any); $from_prompt (only this prompt and later ones, by
 --   name; null: all); $enough (versions of prompts later than $from_prompt, after which no further prompt is
 --   begun; null: all).
+--   And $among, patterns of which the prompt matches one (null: any).
 -- Units: none.
 WITH matching AS (
     SELECT DISTINCT prompt, version
@@ -13,6 +14,7 @@ WITH matching AS (
         AND bucket_start >= piece.since
         AND bucket_start < piece.until
     WHERE ($prompt IS NULL OR prompt = $prompt)
+      AND ($among IS NULL OR list_bool_or([prompt GLOB each FOR each IN $among::VARCHAR[]]))
       AND ($version IS NULL OR version = $version)
       AND ($environment IS NULL OR environment = $environment)
       AND ($app IS NULL OR app = $app)

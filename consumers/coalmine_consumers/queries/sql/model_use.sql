@@ -1,6 +1,7 @@
 -- Purpose: models that answered lately, and since when.
 -- Grain: one row per environment and model, those with the most requests first.
--- Parameters: $since, the beginning of a day; $most, prompts that are named at most; $limit.
+-- Parameters: $since, the beginning of a day; $most, prompts that are named at most; $limit; $among, patterns of which the
+--   prompt matches one (null: any).
 -- Units: requests since then; times UTC.
 WITH by_prompt AS (
     SELECT
@@ -12,6 +13,7 @@ WITH by_prompt AS (
         max(last_event_time) AS last_seen
     FROM rollups
     WHERE resolution = 'day' AND first_event_time IS NOT NULL
+      AND ($among IS NULL OR list_bool_or([prompt GLOB each FOR each IN $among::VARCHAR[]]))
     GROUP BY ALL
 )
 SELECT

@@ -2,6 +2,7 @@
 -- Grain: one row per model with such calls, the most calls first.
 -- Parameters: $pieces (list of resolution, since, until: disjoint periods, each read at one resolution);
 --   $prompt, $version, $environment, $app, $model (null: any).
+--   And $among, patterns of which the prompt matches one (null: any).
 -- Units: none.
 SELECT
     model,
@@ -16,6 +17,7 @@ JOIN (SELECT unnest($pieces, recursive := true)) AS piece
     AND bucket_start >= piece.since
     AND bucket_start < piece.until
 WHERE ($prompt IS NULL OR prompt = $prompt)
+  AND ($among IS NULL OR list_bool_or([prompt GLOB each FOR each IN $among::VARCHAR[]]))
   AND ($version IS NULL OR version = $version)
   AND ($environment IS NULL OR environment = $environment)
   AND ($app IS NULL OR app = $app)

@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1", route_class=RegistryRoute)
 @router.get("/whoami", tags=["tokens"], responses=problem_responses())
 async def whoami(actor: Service) -> Caller:
     """Who the token belongs to, and what it allows: what a page asks that signs its viewer in."""
-    return Caller(actor.subject, actor.role, actor.environment)
+    return Caller(actor.subject, actor.role, actor.environment, actor.prompts)
 
 
 @router.get("/tokens", tags=["tokens"], responses=problem_responses())
@@ -39,7 +39,9 @@ def tokens(registry: Asked, _actor: Admin) -> list[TokenRecord]:
 @router.post("/tokens", tags=["tokens"], status_code=201, responses=problem_responses(409))
 def create_token(request: Request, registry: Asked, actor: Admin, body: TokenBody) -> NewToken:
     """Creates a token. Its text is shown this once."""
-    made = registry.tokens.create(actor, body.subject, body.role, environment=body.environment)
+    made = registry.tokens.create(
+        actor, body.subject, body.role, environment=body.environment, prompts=body.prompts
+    )
     request.app.state.verifier.forget()
     return made
 

@@ -73,6 +73,7 @@ def savings(
 @router.get("/spending", responses=problem_responses())
 def spending(
     *,
+    request: Request,
     owned: Owned,
     environment: Annotated[Name, Query(description="Only this environment.")] = None,
     prompt: Annotated[Name, Query(description="Only this prompt.")] = None,
@@ -82,4 +83,4 @@ def spending(
 
     The filters are for what is no budget's: all budgets are listed.
     """
-    return services.spending(owned, environment=environment, prompt=prompt, app=app)
+    return services.spending(owned, actor_of(request), environment=environment, prompt=prompt, app=app)

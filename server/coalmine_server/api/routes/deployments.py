@@ -61,7 +61,8 @@ async def environment_snapshot(
     known = None if if_none_match is None else if_none_match.strip().removeprefix("W/")
     if hub.stopping:
         raise NotReady("stopping", "asked to stop")
-    served = await hub.after(environment, known, wait, request.scope["coalmine.still_allowed"])
+    allowed = request.scope["coalmine.still_allowed"]
+    served = await hub.after(environment, known, wait, allowed, actor=actor)
     headers: dict[str, str] = {}
     if hub.stopping:
         headers["Connection"] = "close"

@@ -9,9 +9,11 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
+from coalmine_consumers.queries import request_prompts
 from coalmine_registry.roles import Actor, Role
 from coalmine_server.api.auth import needs
 from coalmine_server.api.bodies import Body
+from coalmine_server.api.parameters import owned_store
 from coalmine_server.api.plain_json import PlainJsonRoute
 from coalmine_server.api.problems import (
     FORBIDDEN,
@@ -24,6 +26,7 @@ from coalmine_server.api.problems import (
 from coalmine_server.services.intake import (
     EventLimits,
     EventReader,
+    EventScope,
     EventsTaken,
     Intake,
     IntakeUnavailable,
@@ -103,7 +106,10 @@ async def send_events(request: Request, actor: Sender, body: EventsBody) -> Even
     parts: EventParts = request.app.state.events
 
     def work() -> EventsTaken:
-        reading = parts.reader.read(body.events, app=actor.subject, environment=actor.environment)
+        scope = scope_of(request, actor)
+        reading = parts.reader.read(
+            body.events, app=actor.subject, environment=actor.environment, scope=scope
+        )
         store(parts, actor, reading)
         return EventsTaken(len(reading.records), reading.without_texts, reading.problems)
 
@@ -116,6 +122,15 @@ async def send_events(request: Request, actor: Sender, body: EventsBody) -> Even
         detail = f"none of the {len(named)} events is valid; {named[0].name} {named[0].detail}"
         raise ProblemError(INVALID_REQUEST, detail, named[:20])
     return taken
+
+
+def scope_of(request: Request, actor: Actor) -> EventScope | None:
+    """Returns whose events a token may send; None for all."""
+    if actor.prompts is None:
+        return None
+    return EventScope(
+        actor.prompts, actor.sees, lambda ids: request_prompts(owned_store(request).store.reader(), ids)
+    )
 
 
 async def in_thread(work: Callable[[], Answer]) -> Answer:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from coalmine_alerts.results.models import CalendarModel
 from coalmine_consumers import queries
@@ -21,6 +21,7 @@ from coalmine_consumers.results import (
     VersionRow,
 )
 from coalmine_schemas.results import Page
+from coalmine_server.api.auth import actor_of
 from coalmine_server.api.parameters import LONGEST_PAGE, LONGEST_SERIES, Cursor, Limit, Owned, SeriesLimit
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
@@ -35,6 +36,7 @@ DEFAULT_SHARES = (0.5, 0.9, 0.95, 0.99)
 
 def filters(
     *,
+    request: Request,
     prompt: Annotated[str | None, Query(min_length=1, description="Only this prompt.")] = None,
     version: Annotated[str | None, Query(min_length=1, description="Only this version.")] = None,
     environment: Annotated[str | None, Query(min_length=1, description="Only this environment.")] = None,
@@ -57,6 +59,7 @@ def filters(
         model=model,
         since=since,
         until=until,
+        among=actor_of(request).prompts,
     )
 
 
@@ -144,25 +147,32 @@ def unpriced(*, owned: Owned, chosen: Chosen, limit: Limit = LONGEST_PAGE) -> Pa
 
 
 @router.get("/facets", responses=problem_responses())
-def facets(owned: Owned) -> Facets:
+def facets(request: Request, owned: Owned) -> Facets:
     """The values to choose from: prompts, versions, environments, applications, models, and the period."""
-    return queries.facets(owned.store.reader())
+    return queries.facets(owned.store.reader(), among=actor_of(request).prompts)
 
 
 @router.get("/model-calendar", responses=problem_responses())
-def calendar_of_models(owned: Owned, limit: Limit = LONGEST_PAGE) -> Page[CalendarModel]:
+def calendar_of_models(request: Request, owned: Owned, limit: Limit = LONGEST_PAGE) -> Page[CalendarModel]:
     """Models that answered in the last 30 days, those that end first; all of them are on one page.
 
     Ends are those that providers have announced as of this release, and those in `alerts.yaml`.
     """
     alerting = owned.alerts
-    found = model_calendar(owned.store.reader(), alerting.configuration, alerting.clock(), limit=limit)
+    found = model_calendar(
+        owned.store.reader(),
+        alerting.configuration,
+        alerting.clock(),
+        limit=limit,
+        among=actor_of(request).prompts,
+    )
     return Page(found, None)
 
 
 @router.get("/deployment-marks", responses=problem_responses())
 def deployment_marks(
     *,
+    request: Request,
     owned: Owned,
     prompt: Annotated[str | None, Query(min_length=1, description="Only changes of this prompt.")] = None,
     environment: Annotated[
@@ -177,5 +187,6 @@ def deployment_marks(
     As far as the collector has heard; the newest ones, on one page.
     """
     check_period(since, until)
-    chosen = Filters(prompt=prompt, environment=environment, since=since, until=until)
+    among = actor_of(request).prompts
+    chosen = Filters(prompt=prompt, environment=environment, since=since, until=until, among=among)
     return Page(queries.deployment_marks(owned.store.reader(), chosen, limit), None)

@@ -17,7 +17,7 @@ from coalmine_server.api.problems import (
     ProblemKind,
     problem_responses,
 )
-from coalmine_server.api.routes.events import EventParts, Sender, in_thread, store
+from coalmine_server.api.routes.events import EventParts, Sender, in_thread, scope_of, store
 from coalmine_server.services.otlp import (
     TooManySpans,
     Traces,
@@ -131,7 +131,13 @@ async def send_traces(request: Request, actor: Sender) -> Response:
     def decode() -> Traces:
         plain = plain_body(body, encoding)
         spans = spans_of_protobuf(plain) if media_type == PROTOBUF else spans_of_json(plain)
-        return read_traces(spans, parts.reader, app=actor.subject, environment=actor.environment)
+        return read_traces(
+            spans,
+            parts.reader,
+            app=actor.subject,
+            environment=actor.environment,
+            scope=scope_of(request, actor),
+        )
 
     try:
         traces = await to_thread.run_sync(decode, limiter=_decoders)

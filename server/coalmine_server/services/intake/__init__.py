@@ -1,6 +1,6 @@
 """Events that come over HTTP from what does not use the client: read, checked, framed and made safe."""
 
-from coalmine_server.services.intake.events import EventProblem, EventReader, EventsTaken, Reading
+from coalmine_server.services.intake.events import EventProblem, EventReader, EventScope, EventsTaken, Reading
 from coalmine_server.services.intake.limits import EventLimits, TooManyEvents
 from coalmine_server.services.intake.safe import Intake, IntakeUnavailable, client_settings
 
@@ -8,6 +8,7 @@ __all__ = [
     "EventLimits",
     "EventProblem",
     "EventReader",
+    "EventScope",
     "EventsTaken",
     "Intake",
     "IntakeUnavailable",

@@ -5,9 +5,10 @@ there, and a bad event is answered to its sender and not found later among the d
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
+from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -111,6 +112,18 @@ class _Bad(Exception):
         self.detail = detail
 
 
+@dataclass(frozen=True, slots=True)
+class EventScope:
+    """The prompts whose events a sender may send."""
+
+    patterns: tuple[str, ...]
+    """As its token has them."""
+    sees: Callable[[str], bool]
+    """True for the name of such a prompt."""
+    prompts_of: Callable[[Sequence[UUID]], Mapping[UUID, str]]
+    """Returns the prompts of those requests that are stored."""
+
+
 class EventReader:
     """Reads batches. May be used by several threads.
 
@@ -124,7 +137,12 @@ class EventReader:
         self.capture_text = capture_text
 
     def read(
-        self, events: Iterable[Mapping[str, Any]], *, app: str, environment: str | None = None
+        self,
+        events: Sequence[Mapping[str, Any]],
+        *,
+        app: str,
+        environment: str | None = None,
+        scope: EventScope | None = None,
     ) -> Reading:
         """Reads a batch; a bad event costs no other.
 
@@ -132,11 +150,15 @@ class EventReader:
             events: Each with `type` and the fields of its event.
             app: App of events that name none.
             environment: Environment of events that name none, if another than the server's.
+            scope: The prompts whose events the sender may send; None for all.
         """
         reading = Reading()
+        owners = {} if scope is None else _owners(events, scope)
         encoder = Encoder(SingleObjectFraming())
         for index, given in enumerate(events):
             try:
+                if scope is not None:
+                    _check_scope(given, scope, owners)
                 self._read(encoder, given, reading, app, environment or self._environment)
             except _Bad as bad:
                 field = shortened(_plain(bad.field), _FIELD_CHARS)
@@ -188,6 +210,27 @@ class EventReader:
             return False
         record.update(_no_texts(event, record))
         return True
+
+
+def _owners(events: Sequence[Mapping[str, Any]], scope: EventScope) -> Mapping[UUID, str]:
+    """The prompts of the stored requests that events are about."""
+    ids = {
+        UUID(given["request_id"])
+        for given in events
+        if isinstance(given.get("request_id"), str) and UUID_PATTERN.fullmatch(given["request_id"])
+    }
+    return scope.prompts_of(sorted(ids))
+
+
+def _check_scope(given: Mapping[str, Any], scope: EventScope, owners: Mapping[UUID, str]) -> None:
+    """Refuses an event of another prompt. A reaction may come before its request: then nobody knows yet."""
+    prompt, request_id = given.get("prompt"), given.get("request_id")
+    if isinstance(prompt, str) and not scope.sees(prompt):
+        raise _Bad("prompt", f"is not one of {', '.join(scope.patterns)}, which the token is for")
+    if isinstance(request_id, str) and UUID_PATTERN.fullmatch(request_id):
+        owner = owners.get(UUID(request_id))
+        if owner is not None and not scope.sees(owner):
+            raise _Bad("request_id", f"is of none of {', '.join(scope.patterns)}, which the token is for")
 
 
 def _no_texts(event: Any, record: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from coalmine_schemas.limits import shortened
-from coalmine_server.services.intake import EventReader, Reading
+from coalmine_server.services.intake import EventReader, EventScope, Reading
 from coalmine_server.services.otlp import names
 from coalmine_server.services.otlp.calls import OWN_SCOPE, NoPrompt, is_call, request_id_of, request_of
 from coalmine_server.services.otlp.evaluations import evaluations_of, has_evaluations
@@ -46,7 +46,12 @@ class Traces:
 
 
 def read_traces(
-    spans: Iterable[Span | BadSpan], reader: EventReader, *, app: str, environment: str | None
+    spans: Iterable[Span | BadSpan],
+    reader: EventReader,
+    *,
+    app: str,
+    environment: str | None,
+    scope: EventScope | None = None,
 ) -> Traces:
     """Reads the spans of a body; a bad one costs no other.
 
@@ -55,6 +60,7 @@ def read_traces(
         reader: Checks and frames the events.
         app: App of spans whose resource names no service.
         environment: Environment of spans whose resource names none, if another than the server's.
+        scope: The prompts whose events the sender may send; None for all.
 
     Raises:
         Unreadable: The body is not what its content type says.
@@ -84,7 +90,7 @@ def read_traces(
         # Of a call its request decides: without it what is said of its answer has nothing to stand beside.
         decides = 1 if found and found[0]["type"] == "request" else len(found)
         owners += [index if number < decides else None for number in range(len(found))]
-    reading = reader.read(events, app=app, environment=environment)
+    reading = reader.read(events, app=app, environment=environment, scope=scope)
     bad_events = {problem.index for problem in reading.problems}
     for number, owner in enumerate(owners):
         if owner is not None and number not in bad_events:
