@@ -120,7 +120,7 @@ screenshots: setup ## Renew the pictures of the dashboard in docs/screenshots: m
 .PHONY: lock
 lock: setup ## Renew the lock files from pyproject.toml: newest versions, with hashes
 	@$(LOCK) --upgrade --all-extras --group dev --output-file requirements.lock
-	@$(LOCK) --constraint requirements.lock --extra server --extra dashboards --group build \
+	@$(LOCK) --constraint requirements.lock --extra server --extra dashboards --extra jwt --group build \
 	    --output-file requirements-image.lock
 	@echo "The lock files are renewed; the next make target installs them."
 
