@@ -12,8 +12,8 @@ from coalmine_consumers.store.manifest import (
 from coalmine_consumers.store.reader import Reader, Snapshot
 from coalmine_consumers.store.segments import ID_COLUMN, Segment, write_segment
 from coalmine_consumers.store.settings import StoreSettings
-from coalmine_consumers.store.store import Store
-from coalmine_consumers.store.views import refresh_view, refresh_views, segment_scan
+from coalmine_consumers.store.store import Settled, Store
+from coalmine_consumers.store.views import refresh_view, refresh_views, segment_scan, with_outcomes
 
 __all__ = [
     "ID_COLUMN",
@@ -21,6 +21,7 @@ __all__ = [
     "EventCounts",
     "Reader",
     "Segment",
+    "Settled",
     "Snapshot",
     "Store",
     "StoreSettings",
@@ -32,5 +33,6 @@ __all__ = [
     "remove_strays",
     "retire_segments",
     "segment_scan",
+    "with_outcomes",
     "write_segment",
 ]

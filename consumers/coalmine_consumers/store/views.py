@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
-from coalmine_consumers.sql import quote_identifier, quote_literal
+from coalmine_consumers.sql import quote_identifier, quote_literal, statement
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,20 @@ def refresh_view(connection: duckdb.DuckDBPyConnection, directory: Path, event: 
     if paths:
         stored = segment_scan(connection, event, paths)
         hot += f" UNION ALL BY NAME SELECT * FROM {stored}"  # noqa: S608 - quoted by segment_scan
-    connection.execute(f"CREATE OR REPLACE VIEW {quote_identifier(event)} AS {hot}")
+    rows = f"FROM {with_outcomes(f'({hot})')}" if event == "scores" else hot
+    connection.execute(f"CREATE OR REPLACE VIEW {quote_identifier(event)} AS {rows}")
+
+
+def with_outcomes(scores: str) -> str:
+    """A relation of raw scores, with late outcomes as scores of the requests they are attributed to.
+
+    Args:
+        scores: A relation of raw scores.
+    """
+    text = statement("scores_with_outcomes", __package__)
+    # In one line: statements name in a comment what they read.
+    lines = (line.strip() for line in text.splitlines() if not line.startswith("--"))
+    return f"({' '.join(lines).format(scores=scores)})"
 
 
 def live_paths(connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent) -> list[str]:

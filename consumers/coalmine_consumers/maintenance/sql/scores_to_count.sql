@@ -7,6 +7,7 @@ SELECT
     request.experiment, request.allocation_epoch, request.unit_group, request.ingest_id,
     {segments} AS segments,
     greatest(reaction.ingest_id, request.ingest_id) AS attributed_in,
+    reaction.unit_id IS NOT NULL OR reaction.session_id IS NOT NULL AS is_outcome, FALSE AS takes_back,
     reaction.event_time AS said_at, reaction.name, reaction.value
 FROM {reactions} AS reaction
 JOIN {requests} AS request ON request.request_id = reaction.request_id
