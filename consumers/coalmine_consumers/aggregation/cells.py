@@ -13,7 +13,8 @@ A metric is a ratio, sum(y) / sum(x) over unit groups. Metrics and what they add
     rating                          x: 1 per rating, y: the rating
     any other name                  x: 1 per value of that name, in a request's metrics map or a score;
                                     y: the value, within the experiment's bounds (see `bounds.py`)
-    <name>.per_unit                 x: 0, y: the value, of late outcomes: their units are counted when sums are read
+    <name>.per_unit                 y: the value, of late outcomes; x: 0, since all units of the arm that had the time
+                                    are counted when sums are read, whether or not anything is known of them
     not_binary.<name>               x, y: 1 per such value that is neither 0 nor 1; all in unit group 0
 
 What comes after the request (feedback, scores) counts within a window and once its request is older than that
@@ -32,7 +33,7 @@ Once an experiment has frozen references (see `references.py`), its requests of 
     latency_ms.cached.capped, ...   likewise for all of latency and time to first token, but only of requests
                                     with tokens from the provider's cache
 
-Each declared segment has the same cells, but for `not_binary` (see `segments.py`).
+Each declared segment has the same cells, but for `.per_unit` and `not_binary` (see `segments.py`).
 
 A custom name that equals one of the built-in ones, begins with "not_binary." or ends in ".per_unit" gets the
 prefix "custom.". Two metrics are not in cells but made of units when sums are read (see `experiments/sums.py`):
@@ -327,8 +328,8 @@ def _score_cells(rows: pa.Table, references: References) -> CellRows:
     if not rows.num_rows:
         return CellRows()
     custom, not_binary = _custom(rows, named_in_scores(rows), references)
-    of_units = [_per_unit(each, _flags(rows, "is_outcome")) for each in custom]
-    return _cell_rows([(rows, [*custom, *of_units])], not_binary)
+    of_units = _cells(rows, [_per_unit(each, _flags(rows, "is_outcome")) for each in custom])
+    return _cell_rows([(rows, custom)], [*not_binary, *([] if of_units is None else [of_units])])
 
 
 def _per_unit(named: _Named, is_outcome: BoolArray) -> _Named:
