@@ -165,7 +165,7 @@ class EventSender:
         It counts for the version that this unit, or session, was served in its last call before `event_time`, if
         that call began at most 72 hours before it. The collector finds the call, also if its event comes later
         than the outcome. In experiments it is compared once calls are that old: its mean by its name, and by
-        `NAME.per_unit` its sum by all units that were served, whether or not anything is known of them.
+        `per_unit.NAME` its sum by all units that were served, whether or not anything is known of them.
 
         ```python
         cm.outcome("converted", unit_id=user_id)

@@ -111,7 +111,7 @@ def planned(overrides: Mapping[str, MetricOverride]) -> list[Metric]:
 
 
 def _named(cells: str) -> Metric:
-    if cells.endswith(PER_UNIT):
+    if cells.startswith(PER_UNIT):
         return Metric(
             name=cells,
             kind="ratio",

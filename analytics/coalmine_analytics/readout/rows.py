@@ -135,7 +135,7 @@ class Rows:
     def _too_little(self, metric: Metric, at: tuple[int, int]) -> str:
         if is_waiting(metric, self._sums.metrics):
             return "waiting for its reference: too few values from before the experiment"
-        if metric.cells.endswith(PER_UNIT):
+        if metric.cells.startswith(PER_UNIT):
             return "late outcomes count 72 hours after a call: too few units were served before that"
         if returns(metric):
             return "too few units have had time to come back"

@@ -13,7 +13,7 @@ A metric is a ratio, sum(y) / sum(x) over unit groups. Metrics and what they add
     rating                          x: 1 per rating, y: the rating
     any other name                  x: 1 per value of that name, in a request's metrics map or a score;
                                     y: the value, within the experiment's bounds (see `bounds.py`)
-    <name>.per_unit                 y: the value, of late outcomes; x: 0, since all units of the arm that had the time
+    per_unit.<name>                 y: the value, of late outcomes; x: 0, since all units of the arm that had the time
                                     are counted when sums are read, whether or not anything is known of them
     not_binary.<name>               x, y: 1 per such value that is neither 0 nor 1; all in unit group 0
 
@@ -33,9 +33,9 @@ Once an experiment has frozen references (see `references.py`), its requests of 
     latency_ms.cached.capped, ...   likewise for all of latency and time to first token, but only of requests
                                     with tokens from the provider's cache
 
-Each declared segment has the same cells, but for `.per_unit` and `not_binary` (see `segments.py`).
+Each declared segment has the same cells, but for `per_unit` and `not_binary` (see `segments.py`).
 
-A custom name that equals one of the built-in ones, begins with "not_binary." or ends in ".per_unit" gets the
+A custom name that equals one of the built-in ones, or begins with "not_binary." or "per_unit.", gets the
 prefix "custom.". Two metrics are not in cells but made of units when sums are read (see `experiments/sums.py`):
 
     requests.aged                   x: 1 per unit that had time to return, y: its requests
@@ -106,8 +106,8 @@ BUILT_IN = frozenset(
 """Metric names with a meaning of their own."""
 NOT_BINARY = "not_binary."
 """What the name of a metric begins with that counts another's values other than 0 and 1."""
-PER_UNIT = ".per_unit"
-"""What the name of a metric ends in that is made of late outcomes and of units, had they one or not."""
+PER_UNIT = "per_unit."
+"""What the name of a metric begins with that is made of late outcomes and of units, had they one or not."""
 
 _AS_THEY_ARE = References(as_they_are=True)
 _FILL: dict[str, Any] = {"promote_options": "default"}
@@ -186,7 +186,7 @@ class _Contribution:
 
 def cells_name(name: str) -> str:
     """The metric of the cells that counts the values of a name."""
-    is_ours = name in BUILT_IN or name.startswith(NOT_BINARY) or name.endswith(PER_UNIT)
+    is_ours = name in BUILT_IN or name.startswith((NOT_BINARY, PER_UNIT))
     return f"custom.{name}" if is_ours else name
 
 
@@ -335,7 +335,7 @@ def _score_cells(rows: pa.Table, references: References) -> CellRows:
 def _per_unit(named: _Named, is_outcome: BoolArray) -> _Named:
     """The same of late outcomes alone, to be divided by units."""
     mine = is_outcome[named.row]
-    names = pa.array([f"{name}{PER_UNIT}" for name in named.names.to_pylist()], pa.string())
+    names = pa.array([f"{PER_UNIT}{name}" for name in named.names.to_pylist()], pa.string())
     return _Named(named.row[mine], named.name[mine], named.values[mine], names, counts=False)
 
 

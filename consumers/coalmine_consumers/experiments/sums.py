@@ -134,7 +134,7 @@ def experiment_sums(
         x[metric][place] = units["aged"].to_numpy()
         y[metric][place] = units[numerator].to_numpy()
     for metric, name in enumerate(metrics):
-        if name.endswith(PER_UNIT):  # of those that had none, too
+        if name.startswith(PER_UNIT):  # of those that had none, too
             x[metric][place] = units["exposed"].to_numpy()
     return ExperimentSums(
         experiment,
@@ -146,7 +146,7 @@ def experiment_sums(
         counts,
         last_batch(source),
         _first_units(source, experiment, epochs, arms),
-        frozenset(name for name in metrics if name.removesuffix(PER_UNIT) not in other) - BUILT_IN,
+        frozenset(name for name in metrics if name.removeprefix(PER_UNIT) not in other) - BUILT_IN,
         _heavy_units(units, _requests(cells)),
     )
 

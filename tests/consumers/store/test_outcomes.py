@@ -239,7 +239,7 @@ def test_an_audit_notices_an_outcome_that_counts_for_another_call(store: Store) 
 
 CELLS = (
     "SELECT metric, variant, sum(n), sum(sum_x), sum(sum_y), any_value(matures_at) "
-    "FROM experiment_cells WHERE metric LIKE 'converted%' GROUP BY ALL HAVING sum(n) <> 0 ORDER BY ALL"
+    "FROM experiment_cells WHERE metric IN ('converted', 'per_unit.converted') GROUP BY ALL HAVING sum(n) <> 0 ORDER BY ALL"
 )
 BOUNDS = "INSERT INTO experiment_bounds VALUES ('exp', 'converted', 0, 9, 'declared', 0, now())"
 
@@ -263,14 +263,14 @@ def test_outcomes_count_in_experiments_once_their_calls_are_old_enough(tmp_path:
         expected = [
             ("converted", "control", 1, 1.0, 1.0, later),
             ("converted", "treatment", 1, 1.0, 3.0, old_enough),
-            ("converted.per_unit", "control", 1, 0.0, 1.0, later),
-            ("converted.per_unit", "treatment", 1, 0.0, 3.0, old_enough),
+            ("per_unit.converted", "control", 1, 0.0, 1.0, later),
+            ("per_unit.converted", "treatment", 1, 0.0, 3.0, old_enough),
         ]
         assert query(store, CELLS) == expected
         for table in ADDITIVE_TABLES:
             fold(store, table, rows_at_once=100)
         assert [row[:-1] for row in query(store, CELLS)] == [row[:-1] for row in expected]
-        assert query(store, "SELECT count(*) FROM experiment_cells WHERE n = 0 AND metric LIKE 'conv%'") == [
+        assert query(store, "SELECT count(*) FROM experiment_cells WHERE n = 0 AND metric LIKE '%conv%'") == [
             (0,)
         ]
         assert whole(store) == 0
@@ -341,8 +341,8 @@ def found_in(store: Store) -> dict[str, dict[Any, tuple[float, ...]]]:
     cells = query(
         store,
         "SELECT variant, unit_group, sum(n), sum(sum_x), sum(sum_y), "
-        "sum(sum_y) FILTER (metric = 'converted.per_unit') FROM experiment_cells "
-        "WHERE metric IN ('converted', 'converted.per_unit') GROUP BY ALL HAVING sum(n) <> 0",
+        "sum(sum_y) FILTER (metric = 'per_unit.converted') FROM experiment_cells "
+        "WHERE metric IN ('converted', 'per_unit.converted') GROUP BY ALL HAVING sum(n) <> 0",
     )
     return {
         "rollups": {(prompt, at): tuple(rest) for prompt, at, *rest in rollups},
