@@ -162,10 +162,10 @@ class EventSender:
     ) -> bool:
         """Sends what became of a user or session hours or days later, where no `request_id` was kept.
 
-        It counts for the version that this unit, or session, was served in its last call before `event_time`, if
-        that call began at most 72 hours before it. The collector finds the call, also if its event comes later
-        than the outcome. In experiments it is compared once calls are that old: its mean by its name, and by
-        `per_unit.NAME` its sum by all units that were served, whether or not anything is known of them.
+        It counts for the version that this unit, or session, was served in its last call before `event_time`,
+        if that call began at most 72 hours before it. The collector finds the call, also if its event comes
+        later than the outcome. In experiments it is compared once calls are that old: as a metric of its name
+        the mean of its values, as `per_unit.NAME` their sum by all units served, had they an outcome or not.
 
         ```python
         cm.outcome("converted", unit_id=user_id)
@@ -176,10 +176,10 @@ class EventSender:
             name: Name of the outcome: a metric by that name, as a score's.
             value: A finite number; 1 for what happened.
             unit_id: Whose it is, as given to `prompt` and `call`. Hashed where this client hashes units.
-            session_id: Which session's. One of the two is needed; with both, calls of this unit in this session.
+            session_id: Which session's. Needed without a unit; with both, calls of this unit in this session.
             prompt: Whose last call it counts for; without it that of any prompt.
-            outcome_id: What tells it from others of its name, e.g. an order's number: sent again with the same
-                `event_time` it counts once. It is hashed.
+            outcome_id: What tells it from others of its name, e.g. an order's number: sent again with the
+                same `event_time` it counts once. It is hashed.
             event_time: When it happened, if not now; aware.
 
         Returns:

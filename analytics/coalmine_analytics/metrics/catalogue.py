@@ -119,7 +119,7 @@ def _named(cells: str) -> Metric:
             direction="unknown",
             cells=cells,
             per_unit=True,
-            description="Late outcomes of this name per unit: the sum of their values, by the units that had the time.",
+            description="Sum of the values of late outcomes of this name, by all units that had the time.",
         )
     return Metric(
         # A service's own "error_rate" is not ours; cells keep names like "errors" apart in the same way.

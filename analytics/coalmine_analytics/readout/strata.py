@@ -125,7 +125,9 @@ def sums_of(
     place = {name: index for index, name in enumerate(names)}
     for metric in metrics:
         # A unit that has just arrived could not come back yet.
-        is_aged = metric.per_unit and not metric.cells.startswith(PER_UNIT)  # outcomes have an age of their own
+        is_aged = metric.per_unit and not metric.cells.startswith(
+            PER_UNIT
+        )  # outcomes have an age of their own
         cells = f"{metric.cells}.aged" if is_aged else metric.cells
         at = place.get(cells)
         of_y, of_x = (nothing, nothing) if at is None else (y[at], x[at])

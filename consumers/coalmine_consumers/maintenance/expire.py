@@ -34,7 +34,6 @@ from coalmine_consumers.store import (
 )
 from coalmine_consumers.store.ledger import last_ingest_id
 
-
 _WAITING: Mapping[IngestedEvent, tuple[str, ...]] = {
     "requests": (),
     "feedback": ("pending_feedback",),
@@ -161,6 +160,7 @@ class _Expiry:
             }
             for event in ("feedback", "scores"):
                 self._refuse_needed(cursor, event, since["requests"])
+            since["scores"] = with_outcomes(since["scores"])
             if requests := self._of("requests"):
                 expiring = self._scan(cursor, "requests", requests)
                 # What was said before, too: a new word may take back an old one.

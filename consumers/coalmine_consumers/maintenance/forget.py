@@ -27,6 +27,7 @@ from coalmine_consumers.store import (
     Store,
     live_segments,
     missing_files,
+    raw_relation,
     record_segment,
     refresh_view,
     retire_segments,
@@ -231,7 +232,8 @@ def _left(store: Store, tables: Mapping[str, pa.Table]) -> dict[str, int]:
     with store.cursor() as cursor, lent(cursor, **tables):
         for event in INGESTED_EVENTS:
             # Emptied calls have another unit, so whatever has theirs still says something.
-            query = f"SELECT count(*) FROM {event} WHERE {_ABOUT[event]} AND ({_SAYS[event]})"  # noqa: S608
+            rows = raw_relation(cursor, store.directory, event)
+            query = f"SELECT count(*) FROM {rows} WHERE {_ABOUT[event]} AND ({_SAYS[event]})"  # noqa: S608
             ((left[event],),) = cursor.execute(query).fetchall()
         texts = "input_text IS NOT NULL OR output_text IS NOT NULL OR session_id IS NOT NULL"
         query = f"SELECT count(*) FROM requests WHERE {_OF_CALLS} AND ({texts})"  # noqa: S608
@@ -239,4 +241,6 @@ def _left(store: Store, tables: Mapping[str, pa.Table]) -> dict[str, int]:
         for table in _UNITS_KNOWN:
             query = f"SELECT count(*) FROM {table} WHERE {_ABOUT['requests']}"  # noqa: S608
             ((left[table],),) = cursor.execute(query).fetchall()
+        query = f"SELECT count(*) FROM late_outcomes WHERE {_OF_OUTCOMES}"  # noqa: S608 - our own
+        ((left["late_outcomes"],),) = cursor.execute(query).fetchall()
     return left

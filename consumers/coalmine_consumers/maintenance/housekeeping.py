@@ -2,8 +2,8 @@
 
 A thread of its own calls `run`. Long work (reading, sorting, writing files) happens outside transactions,
 so commits wait for milliseconds; and a task that failed, or was overtaken, is tried again later while the
-others go on. A store without housekeeping is right but for late outcomes, which count once they are attributed;
-but it grows.
+others go on. A store without housekeeping is right but for late outcomes, which nobody attributes then, and
+grows.
 """
 
 import logging

@@ -13,7 +13,13 @@ from coalmine_consumers.store.reader import Reader, Snapshot
 from coalmine_consumers.store.segments import ID_COLUMN, Segment, write_segment
 from coalmine_consumers.store.settings import StoreSettings
 from coalmine_consumers.store.store import Settled, Store
-from coalmine_consumers.store.views import refresh_view, refresh_views, segment_scan, with_outcomes
+from coalmine_consumers.store.views import (
+    raw_relation,
+    refresh_view,
+    refresh_views,
+    segment_scan,
+    with_outcomes,
+)
 
 __all__ = [
     "ID_COLUMN",
@@ -27,6 +33,7 @@ __all__ = [
     "StoreSettings",
     "live_segments",
     "missing_files",
+    "raw_relation",
     "record_segment",
     "refresh_view",
     "refresh_views",

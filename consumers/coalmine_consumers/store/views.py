@@ -26,13 +26,18 @@ def refresh_view(connection: duckdb.DuckDBPyConnection, directory: Path, event: 
     A file that is gone is left out, so that an accident to one file stops neither ingest nor queries nor
     opening the store; `audit` says what is missing.
     """
-    paths = live_paths(connection, directory, event)
-    hot = f"SELECT * FROM {quote_identifier(f'{event}_hot')}"  # noqa: S608 - a closed set of names
-    if paths:
+    rows = raw_relation(connection, directory, event)
+    rows = with_outcomes(rows) if event == "scores" else rows
+    connection.execute(f"CREATE OR REPLACE VIEW {quote_identifier(event)} AS FROM {rows}")
+
+
+def raw_relation(connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent) -> str:
+    """A relation of an event's raw rows, hot and in live segments, as this transaction sees them."""
+    rows = f"SELECT * FROM {quote_identifier(f'{event}_hot')}"  # noqa: S608 - a closed set of names
+    if paths := live_paths(connection, directory, event):
         stored = segment_scan(connection, event, paths)
-        hot += f" UNION ALL BY NAME SELECT * FROM {stored}"  # noqa: S608 - quoted by segment_scan
-    rows = f"FROM {with_outcomes(f'({hot})')}" if event == "scores" else hot
-    connection.execute(f"CREATE OR REPLACE VIEW {quote_identifier(event)} AS {rows}")
+        rows += f" UNION ALL BY NAME SELECT * FROM {stored}"  # noqa: S608 - quoted by segment_scan
+    return f"({rows})"
 
 
 def with_outcomes(scores: str) -> str:

@@ -43,7 +43,8 @@ from tests.support.oracles.store_state import assert_same, by_hand, folded, free
 SETTINGS = StoreSettings(segment_min_rows=6, segment_min_day_rows=2, threads=1, segments=("language",))
 ENCODER = Encoder(SingleObjectFraming())
 BOUNDS = """INSERT INTO experiment_bounds VALUES
-    ('tone', 'grounding', 0.5, 3.0, 'first values', 0, now()), ('tone', 'kept', 0.0, 9.0, 'declared', 0, now())"""
+    ('tone', 'grounding', 0.5, 3.0, 'first values', 0, now()),
+    ('tone', 'kept', 0.0, 9.0, 'declared', 0, now())"""
 NUMBERS = st.integers(0, 30)
 RETENTION = RetentionPolicy(raw_days=2, dead_letter_days=2)
 Answers = dict[str, dict[tuple[Any, ...], tuple[Any, ...]]]

@@ -20,7 +20,7 @@ from coalmine_consumers.maintenance.expire import expire
 from coalmine_consumers.maintenance.forget import forget_units
 from coalmine_consumers.maintenance.outcomes import settle_outcomes
 from coalmine_consumers.maintenance.seal import seal
-from coalmine_consumers.store import Store, StoreSettings
+from coalmine_consumers.store import Store, StoreSettings, raw_relation
 from coalmine_consumers.store.outcomes import find_exposures
 from tests.support.campaign import size
 from tests.support.data.store_feed import START, Feed, Row, outcome, request
@@ -219,7 +219,9 @@ def test_forgetting_a_user_leaves_the_figures_of_their_outcomes(store: Store, se
     done = forget_units(store, ["ann"], MergePolicy(), NOW)
     assert (done.rows["scores"], done.rows["late_outcomes"]) == (2, 2)
     assert set(done.left.values()) == {0}
-    for table in ("scores_hot", "scores", "late_outcomes", "requests"):
+    with store.cursor() as cursor:
+        raw = raw_relation(cursor, store.directory, "scores")
+    for table in (raw, "late_outcomes", "requests"):
         said = query(store, f"SELECT unit_id, session_id FROM {table}")
         assert not {"ann", "s1", "s2"} & {each for row in said for each in row}, table
     expected = {"2.0.0": (1, 1.0), "3.0.0": (1, 1.0)}
@@ -239,7 +241,8 @@ def test_an_audit_notices_an_outcome_that_counts_for_another_call(store: Store) 
 
 CELLS = (
     "SELECT metric, variant, sum(n), sum(sum_x), sum(sum_y), any_value(matures_at) "
-    "FROM experiment_cells WHERE metric IN ('converted', 'per_unit.converted') GROUP BY ALL HAVING sum(n) <> 0 ORDER BY ALL"
+    "FROM experiment_cells WHERE metric IN ('converted', 'per_unit.converted') "
+    "GROUP BY ALL HAVING sum(n) <> 0 ORDER BY ALL"
 )
 BOUNDS = "INSERT INTO experiment_bounds VALUES ('exp', 'converted', 0, 9, 'declared', 0, now())"
 

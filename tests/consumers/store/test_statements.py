@@ -278,12 +278,13 @@ def test_scores_with_outcomes(connection: duckdb.DuckDBPyConnection) -> None:
     )
     text = statement("scores_with_outcomes", STORE).format(scores="scores_hot")
     found = fetch_rows(connection, f"SELECT * FROM ({text}) ORDER BY score_id")
-    assert set(found[0]) == set(connection.table("scores_hot").columns)
-    columns = ("request_id", "ingest_id", "unit_id", "session_id", "rationale", "source")
+    whose = {"unit_id", "session_id", "prompt"}
+    assert set(found[0]) == set(connection.table("scores_hot").columns) - whose | {"is_outcome"}
+    columns = ("request_id", "ingest_id", "is_outcome", "rationale", "source")
     assert [tuple(row[name] for name in columns) for row in found] == [
-        (str(C), 4, None, None, "why", "judge"),
-        (str(C), 9, "ann", None, None, "unknown"),
-        (str(D), 4, None, "s", None, "unknown"),
+        (str(C), 4, False, "why", "judge"),
+        (str(C), 9, True, None, "unknown"),
+        (str(D), 4, True, None, "unknown"),
     ]
 
 

@@ -237,6 +237,10 @@ def _event(kind: _Kind, values: dict[str, Any], app: str, environment: str) -> A
         raise _Bad(where, _WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))) from error
     if event.event_time.tzinfo is None:
         raise _Bad("event_time", _WORDS["timezone_naive"])
+    return _with_something_said(event)
+
+
+def _with_something_said(event: Any) -> Any:  # noqa: ANN401 - any of the three
     if isinstance(event, PromptFeedback):
         try:
             checked_feedback(event)
