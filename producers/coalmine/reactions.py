@@ -1,4 +1,4 @@
-"""Makes events of feedback, scores and late outcomes of what a service gives, and says what is wrong with it."""
+"""Makes events of feedback, scores and outcomes of what a service gives, and says what is wrong with it."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -13,8 +13,8 @@ A metric is a ratio, sum(y) / sum(x) over unit groups. Metrics and what they add
     rating                          x: 1 per rating, y: the rating
     any other name                  x: 1 per value of that name, in a request's metrics map or a score;
                                     y: the value, within the experiment's bounds (see `bounds.py`)
-    per_unit.<name>                 y: the value, of late outcomes; x: 0, since all units of the arm that had the
-                                    time are counted when sums are read, had they an outcome or not
+    per_unit.<name>                 y: the value, of late outcomes; x: 0, since all units of the arm, had they
+                                    one or not, are counted when sums are read
     not_binary.<name>               x, y: 1 per such value that is neither 0 nor 1; all in unit group 0
 
 What comes after the request (feedback, scores) counts within a window and once its request is older than that
@@ -35,8 +35,8 @@ Once an experiment has frozen references (see `references.py`), its requests of 
 
 Each declared segment has the same cells, but for `per_unit` and `not_binary` (see `segments.py`).
 
-A custom name that equals one of the built-in ones, or begins with "not_binary." or "per_unit.", gets the prefix
-"custom.". Two metrics are not in cells but made of units when sums are read (see `experiments/sums.py`):
+A custom name that equals one of the built-in ones, or begins with "not_binary." or "per_unit.", gets the
+prefix "custom.". Two metrics are made of units when sums are read (see `experiments/sums.py`):
 
     requests.aged                   x: 1 per unit that had time to return, y: its requests
     returned                        likewise, y: 1 if it did return

@@ -30,7 +30,7 @@ OUTCOME_WINDOW_US: Final = 72 * 3_600 * 1_000_000
 72 hours is the conversion window that GrowthBook gives a metric unless told otherwise
 (`DEFAULT_METRIC_WINDOW_HOURS` in packages/shared/src/constants.ts). That nothing counts before the window has
 passed is LaunchDarkly's rule for its measurement windows: what is known early would be compared with what is
-known late. One constant and no setting: with another one, what is counted already would have to be counted again.
+known late. One constant and no setting: with another, what is counted would have to be counted again.
 """
 
 

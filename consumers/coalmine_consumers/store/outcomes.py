@@ -1,13 +1,15 @@
 """Late outcomes: what is known of a unit or session later counts for the last call before it.
 
 An outcome names no call, so which one it belongs to is looked up, and changes when a call arrives late that
-began between. A commit only notes what there is to look up: new outcomes are open, and so are those again that
-a new request may be the last before. Settling them is a task of housekeeping, since it reads three days of raw
-rows to find the calls of a few units. It asks one statement (`last_exposures.sql`), which is the definition, and
-moves an outcome from one call to a later one, never back: what was settled stays when its call expires.
+began between. A commit only notes what there is to look up: new outcomes are open, and so are those again
+that a new request may be the last before. Settling them is a task of housekeeping, since it reads three
+days of raw rows to find the calls of a few units. It asks one statement (`last_exposures.sql`), which is
+the definition, and moves an outcome from one call to a later one, never back: what was settled stays when
+its call expires.
 
 The table keeps what was settled. So a rebuild and an audit count outcomes as they count scores: of the
-request they are attributed to, from the batch that was the last when they were (`scores_with_outcomes.sql`).
+request they are attributed to, from the batch that was the last when they were
+(`scores_with_outcomes.sql`).
 """
 
 from dataclasses import dataclass

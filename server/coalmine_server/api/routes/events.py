@@ -76,8 +76,8 @@ class EventsBody(Body):
     events: list[dict[str, Any]] = Field(
         min_length=1,
         max_length=MAX_EVENTS,
-        description="Each has `type` (`request`, `feedback`, `score` or `outcome`), `request_id` (a UUID, the same "
-        "in a retry) and the fields of that event. A request needs `prompt`, `version` and "
+        description="Each has `type` (`request`, `feedback`, `score` or `outcome`), `request_id` (a UUID, "
+        "the same in a retry) and the fields of that event. A request needs `prompt`, `version` and "
         "`latency_ms`, too; a score `name` and `value`; feedback one of `thumbs`, `rating`, `comment` "
         "and `correction`. A late outcome has no `request_id` but the `unit_id` or `session_id` of the "
         "calls, `name` and `value`, and perhaps `prompt`; in a retry it counts once if it has "
