@@ -169,7 +169,8 @@ class _Named:
         n = count_rows(cells.of_row, cells.count)
         sums = total(cells.of_row, cells.count, _bounded(self.values))
         metric = self.names.take(pa.array(self.name[cells.a_row]))
-        return _Contribution(metric, of_value[cells.a_row], n, n * float(self.counts), sums)
+        x = n.astype(np.float64) if self.counts else np.zeros(len(n))
+        return _Contribution(metric, of_value[cells.a_row], n, x, sums)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -105,8 +105,8 @@ def rollup_scores(rows: pa.Table) -> RollupRows:
 
     Args:
         rows: `name`, `value`, `said_at` of the score, and the request's `event_time` and series;
-            `is_outcome`: true for late outcomes, whose delay is not that of scores; `takes_back`: true where it
-            was counted and counts for this request no more.
+            `is_outcome`: true for late outcomes, whose delay is not that of scores; `takes_back`: true where
+            it was counted and counts for this request no more.
     """
     back = rows["takes_back"] if rows.num_rows else None
     parts, delays = [], None

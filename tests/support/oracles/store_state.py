@@ -93,7 +93,7 @@ def fold_rows(table: str, rows: pa.Table) -> dict[tuple[Any, ...], tuple[Any, ..
 
 def _is_taken_back(parts: Sequence[dict[str, Any]]) -> bool:
     """Whether nothing is left of what was added."""
-    counts = [part.get("n", 1) for part in parts]
+    counts: list[int] = [part.get("n", 1) for part in parts]
     return sum(counts) == 0 and min(counts) < 0
 
 
