@@ -209,6 +209,15 @@ def test_outcomes_expire_with_their_raw_rows(store: Store) -> None:
     assert versions(store) == {"1.0.0": (1, 1.0)}
 
 
+def test_outcomes_are_kept_as_long_as_their_call(store: Store) -> None:
+    commit(store, Feed(), [OLD, BOUGHT])
+    settle(store)
+    seal(store, "scores", SealPolicy(max_rows=1, min_day_rows=1), NOW)
+    held = expire(store, RetentionPolicy(raw_days=1), START + 96 * HOUR).held_back  # the call is hot still
+    assert [segment.event for segment in held] == ["scores"]
+    assert whole(store) == 0
+
+
 @pytest.mark.parametrize("sealed", [False, True])
 def test_forgetting_a_user_leaves_the_figures_of_their_outcomes(store: Store, sealed: bool) -> None:
     feed = Feed()
