@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coalmine_consumers.aggregation.bounds import Bound, bounds_for
+from coalmine_consumers.aggregation.bounds import Bound, bounds_for, read_bounds
 from coalmine_consumers.aggregation.cells import (
     CellRows,
     cells_name,
@@ -223,6 +223,8 @@ class BatchWriter:
         segments = read_segments(self.connection, names)
         added = scores.filter(pc.invert(scores["takes_back"]))
         bounds = self._bounds(added, named_in_scores(added), ingest_id, now)
+        if added.num_rows < scores.num_rows:  # what is taken back may be of other experiments
+            bounds = read_bounds(self.connection, names)
         return score_cells(scores, References(references, bounds, segments))
 
     def _bounds(self, inside: pa.Table, named: NamedValues, ingest_id: int, now: datetime) -> list[Bound]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from coalmine_consumers.audit import audit
 from coalmine_consumers.maintenance import MergePolicy, RetentionPolicy, SealPolicy, rebuild
-from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, fold
+from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, AdditiveTable, fold
 from coalmine_consumers.maintenance.expire import expire
 from coalmine_consumers.maintenance.forget import forget_units
 from coalmine_consumers.maintenance.outcomes import settle_outcomes
@@ -282,10 +282,26 @@ def test_outcomes_count_in_experiments_once_their_calls_are_old_enough(tmp_path:
         for table in ADDITIVE_TABLES:
             fold(store, table, rows_at_once=100)
         assert [row[:-1] for row in query(store, CELLS)] == [row[:-1] for row in expected]
-        assert query(store, "SELECT count(*) FROM experiment_cells WHERE n = 0 AND metric LIKE '%conv%'") == [
-            (0,)
-        ]
         assert whole(store) == 0
+
+
+@pytest.mark.parametrize("table", ["rollup_metrics", "experiment_cells", "experiment_segment_cells"])
+def test_nothing_is_left_of_what_moved_once_rows_are_folded(tmp_path: Path, table: AdditiveTable) -> None:
+    declared = StoreSettings(ranges={"converted": (0.0, 9.0)}, segments=("language",))
+    with closing(Store.open(tmp_path, declared)) as store:
+        feed = Feed()
+        commit(
+            store, feed, [in_experiment(OLD) | {"segments": [("language", "de")]}, BOUGHT | {"value": 0.5}]
+        )
+        settle(store)
+        commit(store, feed, [NEW])
+        settle(store)
+        is_rollup = table == "rollup_metrics"
+        key, name = ("version", "name") if is_rollup else ("variant", "metric")
+        left = f"SELECT {key}, n FROM {table} WHERE {name} LIKE '%converted'"
+        assert {n for _, n in query(store, left)} == {-1, 1}
+        fold(store, table, rows_at_once=100)
+        assert set(query(store, left)) == ({("2.0.0", 1)} if is_rollup else set())
 
 
 UNITS = ("ann", "bob")
