@@ -22,6 +22,7 @@ from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import Store, StoreSettings
 from coalmine_schemas.batch import arrow_schema
+from coalmine_schemas.ranges import Range
 from coalmine_schemas.size import Size
 from tests.support.data.store_feed import START, Feed, Row, feedback, many_requests, outcome, request, score
 from tests.support.oracles.store_state import freeze_windows
@@ -237,7 +238,7 @@ def test_feedback_that_comes_later_in_one_arm_is_no_harm(store: Store, control: 
 
 
 def test_units_of_which_nothing_is_known_later_count_as_such(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "declared", StoreSettings(ranges={"converted": (0.0, 1.0)}))
+    store = Store.open(tmp_path / "declared", StoreSettings(ranges={"converted": Range(0.0, 1.0)}))
     arms = {"control": 4, "treatment": 8}  # one in so many units converts, and says so after two days
     calls, said = [], []
     for number in range(3_000):
@@ -253,13 +254,13 @@ def test_units_of_which_nothing_is_known_later_count_as_such(tmp_path: Path) -> 
     readouts = Readouts(store, FixedPlans(plan), clock=lambda: START + 80 * HOUR)
     readout = readouts.current("exp")
     assert readout is not None
-    (arm,) = readout.arms
-    found = {each.metric: each for each in arm.metrics}
+    (treated,) = readout.arms
+    found = {each.metric: each for each in treated.metrics}
     converted = found["per_unit.converted"]
     assert (converted.control_value, converted.value) == (
         pytest.approx(0.25),
         pytest.approx(0.125, abs=0.001),
     )
-    assert (converted.verdict, arm.decision) == ("worse", "rollback")
+    assert (converted.verdict, treated.decision) == ("worse", "rollback")
     assert found["converted"].value == found["converted"].control_value == 1.0  # of those that said so
     store.close()

@@ -17,6 +17,7 @@ from coalmine_consumers.maintenance.outcomes import settle_outcomes
 from coalmine_consumers.maintenance.policy import SealPolicy
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.store import Store, StoreSettings
+from coalmine_schemas.ranges import Range
 from tests.support.data.store_feed import START, Feed, Row, outcome, request
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -123,7 +124,7 @@ def test_returning_is_judged_of_units_that_had_time_to_return(store: Store) -> N
 
 
 def test_outcomes_are_divided_by_all_units_that_had_the_time(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "declared", StoreSettings(ranges={"spent": (0.0, 100.0)}))
+    store = Store.open(tmp_path / "declared", StoreSettings(ranges={"spent": Range(0.0, 100.0)}))
     feed = Feed()
     calls = [
         exposed(1, "buys twice", 1, "control"),

@@ -22,6 +22,7 @@ from coalmine_consumers.maintenance.outcomes import settle_outcomes
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.store import Store, StoreSettings, raw_relation
 from coalmine_consumers.store.outcomes import find_exposures
+from coalmine_schemas.ranges import Range
 from tests.support.campaign import size
 from tests.support.data.store_feed import START, Feed, Row, outcome, request
 from tests.support.oracles.store_state import by_hand, folded, query
@@ -261,7 +262,7 @@ def in_experiment(row: Row, variant: str = "treatment") -> Row:
 
 
 def test_outcomes_count_in_experiments_once_their_calls_are_old_enough(tmp_path: Path) -> None:
-    with closing(Store.open(tmp_path, StoreSettings(ranges={"converted": (0.0, 9.0)}))) as store:
+    with closing(Store.open(tmp_path, StoreSettings(ranges={"converted": Range(0.0, 9.0)}))) as store:
         feed = Feed()
         commit(
             store,
@@ -287,7 +288,7 @@ def test_outcomes_count_in_experiments_once_their_calls_are_old_enough(tmp_path:
 
 @pytest.mark.parametrize("table", ["rollup_metrics", "experiment_cells", "experiment_segment_cells"])
 def test_nothing_is_left_of_what_moved_once_rows_are_folded(tmp_path: Path, table: AdditiveTable) -> None:
-    declared = StoreSettings(ranges={"converted": (0.0, 9.0)}, segments=("language",))
+    declared = StoreSettings(ranges={"converted": Range(0.0, 9.0)}, segments=("language",))
     with closing(Store.open(tmp_path, declared)) as store:
         feed = Feed()
         commit(
@@ -360,7 +361,7 @@ def expected_of(calls: list[Row], outcomes: list[Row]) -> dict[str, dict[Any, li
     return {"rollups": dict(rollups), "cells": dict(cells)}
 
 
-def found_in(store: Store) -> dict[str, dict[Any, tuple[float, ...]]]:
+def found_in(store: Store) -> dict[str, dict[Any, Any]]:
     rollups = query(
         store,
         "SELECT prompt, bucket_start, sum(n), sum(n * mean) FROM rollup_metrics "
