@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from coalmine.mistakes import Mistakes
-from coalmine.reactions import checked_feedback, feedback_event, score_event
+from coalmine.reactions import checked_feedback, feedback_event, outcome_event, score_event
 from coalmine.settings import ClientSettings
 from coalmine.stats import Stats
 from coalmine_schemas.errors import InvalidParameter
@@ -145,6 +145,57 @@ class EventSender:
                 source=source,
                 scorer=scorer,
                 rationale=rationale,
+                event_time=event_time,
+            ),
+        )
+
+    def outcome(
+        self,
+        name: str,
+        value: float = 1.0,
+        *,
+        unit_id: str | None = None,
+        session_id: str | None = None,
+        prompt: str | None = None,
+        outcome_id: str | None = None,
+        event_time: datetime | None = None,
+    ) -> bool:
+        """Sends what became of a user or session hours or days later, where no `request_id` was kept.
+
+        It counts for the version that this unit, or session, was served in its last call before `event_time`,
+        if that call began at most 72 hours before it. The collector finds the call, also if its event comes
+        later than the outcome. In experiments it is compared once calls are that old: as a metric of its name
+        the mean of its values, as `per_unit.NAME` their sum by all units served, had they an outcome or not.
+
+        ```python
+        cm.outcome("converted", unit_id=user_id)
+        cm.outcome("spent_usd", 19.90, unit_id=user_id, outcome_id=order.number, event_time=order.paid_at)
+        ```
+
+        Args:
+            name: Name of the outcome: a metric by that name, as a score's.
+            value: A finite number; 1 for what happened.
+            unit_id: Whose it is, as given to `prompt` and `call`. Hashed where this client hashes units.
+            session_id: Which session's. Needed without a unit; with both, calls of this unit in this session.
+            prompt: Whose last call it counts for; without it that of any prompt.
+            outcome_id: What tells it from others of its name, e.g. an order's number: sent again with the
+                same `event_time` it counts once. It is hashed.
+            event_time: When it happened, if not now; aware.
+
+        Returns:
+            True if it was queued.
+        """
+        return self._sink.react(
+            "outcome",
+            partial(
+                outcome_event,
+                self.settings.app,
+                name=name,
+                value=value,
+                unit_id=unit_id,
+                session_id=session_id,
+                prompt=prompt,
+                outcome_id=outcome_id,
                 event_time=event_time,
             ),
         )

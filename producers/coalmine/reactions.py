@@ -1,4 +1,4 @@
-"""Makes the events of feedback and scores of what a service gives, and says what is wrong with it."""
+"""Makes events of feedback, scores and outcomes of what a service gives, and says what is wrong with it."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from coalmine.values import (
     text_map,
 )
 from coalmine_schemas.events import PromptFeedback, PromptScore, ScoreSourceName, ThumbsName
-from coalmine_schemas.identifiers import uuid7
+from coalmine_schemas.identifiers import derived_uuid7, uuid7
 from coalmine_schemas.rules import UUID_PATTERN
 
 _THUMBS: Final = get_args(ThumbsName)
@@ -118,6 +118,50 @@ def score_event(
         source=made_by,
         scorer=_text("scorer", scorer),
         rationale=_text("rationale", rationale),
+    )
+
+
+def outcome_event(
+    app: str,
+    *,
+    name: object,
+    value: object,
+    unit_id: object,
+    session_id: object,
+    prompt: object,
+    outcome_id: object,
+    event_time: object,
+) -> PromptScore:
+    """The event of a late outcome: a score that says whose it is instead of which call's.
+
+    Raises:
+        Unusable: An argument is.
+    """
+    if not isinstance(name, str) or not name:
+        raise Unusable("name", f"is {shown(name)}: give the outcome's name, e.g. 'converted'")
+    number = _number("value", value)
+    problem = metric_problem(name, number)
+    if problem is not None:
+        raise Unusable("value", problem)
+    unit, session = _text("unit_id", unit_id), _text("session_id", session_id)
+    if not unit and not session:
+        raise Unusable("unit_id", "is missing, and session_id: give the one that the calls were made with")
+    at, own_id = _time("event_time", event_time), _text("outcome_id", outcome_id)
+    if own_id is not None and event_time is None:
+        raise Unusable("outcome_id", "needs event_time: give both the same when it is sent again")
+    time_ms = int(at.timestamp() * 1000)
+    score_id = uuid7() if own_id is None else derived_uuid7(time_ms, "outcome", app, name, own_id)
+    return PromptScore(
+        score_id=score_id,
+        request_id=score_id,  # the collector finds the call
+        event_time=at,
+        app=app,
+        name=name,
+        value=number,
+        source="unknown",
+        unit_id=unit or None,
+        session_id=session or None,
+        prompt=_text("prompt", prompt),
     )
 
 

@@ -123,7 +123,7 @@ class PromptFeedback(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptScore(_Event):
-    """One named quality score for one call."""
+    """One named quality score for one call, or a late outcome of a unit or session, which says no call."""
 
     score_id: str
     request_id: str
@@ -134,6 +134,9 @@ class PromptScore(_Event):
     source: ScoreSourceName
     scorer: str | None = None
     rationale: str | None = None
+    unit_id: str | None = None
+    session_id: str | None = None
+    prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -239,6 +239,9 @@ RULES: Mapping[EventName, tuple[Rule, ...]] = {
         name("name"),
         Number("value", -MAX_NUMBER, MAX_NUMBER),
         Length("scorer", ID_CHARS),
+        Length("unit_id", ID_CHARS),
+        Length("session_id", ID_CHARS),
+        Length("prompt"),
     ),
     "deployments": (
         name("environment"),

@@ -97,7 +97,61 @@ def test_a_score_carries_its_source(capturing: Coalmine, tmp_path: Path) -> None
         "source": "judge",
         "scorer": "rubric@3",
         "rationale": "polite",
+        "unit_id": None,
+        "session_id": None,
+        "prompt": None,
     }
+
+
+def test_a_late_outcome_says_whose_it_is_and_no_call(cm: Coalmine, tmp_path: Path) -> None:
+    assert cm.outcome(unit_id="user-7", name="spent_usd", value=19.9, prompt="refund", event_time=_LAST_MONTH)
+    assert cm.outcome("reopened", session_id="s-3")
+    cm.flush(30)
+    spent, reopened = (one.record for one in spooled(tmp_path))
+    assert spent == {
+        "score_id": spent["request_id"],
+        "request_id": spent["score_id"],
+        "event_time": _LAST_MONTH,
+        "app": "support-bot",
+        "name": "spent_usd",
+        "value": 19.9,
+        "source": "unknown",
+        "scorer": None,
+        "rationale": None,
+        "unit_id": "user-7",
+        "session_id": None,
+        "prompt": "refund",
+    }
+    assert (reopened["value"], reopened["unit_id"], reopened["session_id"]) == (1.0, None, "s-3")
+    assert reopened["score_id"] != spent["score_id"]
+    assert [one.event for one in spooled(tmp_path)] == ["scores", "scores"]
+
+
+def test_an_outcome_sent_again_by_its_own_id_is_the_same_event(cm: Coalmine, tmp_path: Path) -> None:
+    later = _LAST_MONTH.replace(day=4)
+    for name, own_id, at in (
+        ("paid", "order-1", _LAST_MONTH),
+        ("paid", "order-1", _LAST_MONTH),
+        ("paid", "order-2", _LAST_MONTH),
+        ("cancelled", "order-1", _LAST_MONTH),
+        ("paid", "order-1", later),
+    ):
+        assert cm.outcome(name, unit_id="u", outcome_id=own_id, event_time=at)
+    cm.flush(30)
+    first, again, *others = (one.id for one in spooled(tmp_path))
+    assert first == again
+    assert len({first, *others}) == 4
+
+
+def test_an_outcomes_unit_is_hashed_like_that_of_its_calls(tmp_path: Path) -> None:
+    with Coalmine("bot", home=tmp_path, unit_ids="hashed", unit_id_key="k") as cm:
+        with cm.call("p", version="1.0.0", model="m", unit_id="ann", session_id="s"):
+            pass
+        cm.outcome("converted", unit_id="ann")
+        cm.outcome("converted", session_id="s")
+    call, of_unit, of_session = (one.record for one in spooled(tmp_path))
+    assert of_unit["unit_id"] == call["unit_id"] != "ann"
+    assert of_session["session_id"] == call["session_id"] != "s"
 
 
 def test_texts_stay_in_the_process_unless_they_are_captured(tmp_path: Path) -> None:

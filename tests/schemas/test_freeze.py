@@ -32,7 +32,7 @@ def _edit(path: Path, change: Change, to: Path | None = None) -> None:
 
 def _new_score_version(checkout: Path, change: Change) -> None:
     folder = checkout / "avro" / "prompt_score"
-    _edit(folder / "1.avsc", change, folder / "2.avsc")
+    _edit(folder / "2.avsc", change, folder / "3.avsc")
 
 
 def _add(**field: Any) -> Change:
@@ -75,16 +75,16 @@ def test_layout_and_line_ends_of_a_published_file_do_not_matter(checkout: Path) 
 def test_a_removed_published_schema_is_refused(checkout: Path) -> None:
     _new_score_version(checkout, _add(name="x", type=["null", "string"], default=None, doc="X."))
     publish(checkout)
-    (checkout / "avro" / "prompt_score" / "2.avsc").unlink()
-    with pytest.raises(CatalogueError, match=r"prompt_score/2\.avsc was published and is gone"):
+    (checkout / "avro" / "prompt_score" / "3.avsc").unlink()
+    with pytest.raises(CatalogueError, match=r"prompt_score/3\.avsc was published and is gone"):
         check(checkout)
 
 
 def test_a_compatible_new_version_is_published_once(checkout: Path) -> None:
     _new_score_version(checkout, _add(name="x", type=["null", "string"], default=None, doc="X."))
-    assert [(schema.event, schema.version) for schema in publish(checkout)] == [("scores", 2)]
+    assert [(schema.event, schema.version) for schema in publish(checkout)] == [("scores", 3)]
     assert publish(checkout) == []
-    assert set(load_frozen(checkout)["prompt_score"]) == {"1", "2"}
+    assert set(load_frozen(checkout)["prompt_score"]) == {"1", "2", "3"}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_new_version_that_does_not_fit_is_refused(checkout: Path, change: Chan
 
 def test_version_numbers_have_no_gaps(checkout: Path) -> None:
     folder = checkout / "avro" / "prompt_score"
-    shutil.copy(folder / "1.avsc", folder / "3.avsc")
+    shutil.copy(folder / "1.avsc", folder / "4.avsc")
     with pytest.raises(CatalogueError, match="versions must be 1, 2, 3"):
         check(checkout)
 
@@ -125,10 +125,10 @@ def test_the_command_publishes_and_only_looks_with_check(
 ) -> None:
     _new_score_version(checkout, _add(name="x", type=["null", "string"], default=None, doc="X."))
     assert main(["--check", "--directory", str(checkout)]) == 1
-    assert "prompt_score 2: not published yet" in capsys.readouterr().out
+    assert "prompt_score 3: not published yet" in capsys.readouterr().out
     assert main(["--directory", str(checkout)]) == 0
-    assert "prompt_score 2: published" in capsys.readouterr().out
+    assert "prompt_score 3: published" in capsys.readouterr().out
     assert main(["--check", "--directory", str(checkout)]) == 0
-    _edit(checkout / "avro" / "prompt_score" / "2.avsc", lambda document: document.update(doc="Other."))
+    _edit(checkout / "avro" / "prompt_score" / "3.avsc", lambda document: document.update(doc="Other."))
     assert main(["--directory", str(checkout)]) == 1
     assert "has been changed" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from coalmine_analytics.metrics.metric import Metric, MetricOverride
 from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_consumers.aggregation.cells import BUILT_IN as BUILT_IN_CELLS
+from coalmine_consumers.aggregation.cells import PER_UNIT
 from coalmine_schemas.size import Size
 
 
@@ -110,6 +111,16 @@ def planned(overrides: Mapping[str, MetricOverride]) -> list[Metric]:
 
 
 def _named(cells: str) -> Metric:
+    if cells.startswith(PER_UNIT):
+        return Metric(
+            name=cells,
+            kind="ratio",
+            unit="",
+            direction="unknown",
+            cells=cells,
+            per_unit=True,
+            description="Sum of the values of late outcomes of this name, by all units that had the time.",
+        )
     return Metric(
         # A service's own "error_rate" is not ours; cells keep names like "errors" apart in the same way.
         name=f"custom.{cells}" if cells in _BY_NAME else cells,
@@ -117,7 +128,7 @@ def _named(cells: str) -> Metric:
         unit="",
         direction="unknown",
         cells=cells,
-        description="Mean of the values of this name, in requests' metrics and in scores.",
+        description="Mean of the values of this name, in requests' metrics, scores and late outcomes.",
     )
 
 

@@ -24,7 +24,7 @@ class Metric:
     """The metric of the experiment cells that holds its sums."""
     _: KW_ONLY
     per_unit: bool = False
-    """True if its denominator is the number of units that had time to return."""
+    """True if its denominator is the number of units that had time: to return, or for late outcomes."""
     scale: float = 1.0
     """Factor from the cells' values to the metric's: 1e-9 turns nano-dollars into dollars."""
     raw_cells: str | None = None

@@ -16,6 +16,7 @@ from coalmine_analytics.readout.shown import Estimate, shown, shown_words
 from coalmine_analytics.readout.strata import Strata
 from coalmine_analytics.results.readout import MetricEvidence, MetricReadout, Scales
 from coalmine_analytics.sample_size import NotEnoughData
+from coalmine_consumers.aggregation.cells import PER_UNIT
 from coalmine_consumers.experiments import ExperimentSums
 
 
@@ -134,6 +135,8 @@ class Rows:
     def _too_little(self, metric: Metric, at: tuple[int, int]) -> str:
         if is_waiting(metric, self._sums.metrics):
             return "waiting for its reference: too few values from before the experiment"
+        if metric.cells.startswith(PER_UNIT):
+            return "late outcomes count 72 hours after a call: too few units were served before that"
         if returns(metric):
             return "too few units have had time to come back"
         strata = self._look.strata

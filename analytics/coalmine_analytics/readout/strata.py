@@ -13,7 +13,7 @@ from coalmine_analytics.core.mix import same_mix
 from coalmine_analytics.core.ratio import ArmRatio
 from coalmine_analytics.metrics import Metric
 from coalmine_analytics.sample_size import MIN_UNITS
-from coalmine_consumers.aggregation.cells import cached_name
+from coalmine_consumers.aggregation.cells import PER_UNIT, cached_name
 from coalmine_consumers.experiments import UNIT_GROUPS, ExperimentSums
 
 
@@ -125,7 +125,10 @@ def sums_of(
     place = {name: index for index, name in enumerate(names)}
     for metric in metrics:
         # A unit that has just arrived could not come back yet.
-        cells = f"{metric.cells}.aged" if metric.per_unit else metric.cells
+        is_aged = metric.per_unit and not metric.cells.startswith(
+            PER_UNIT
+        )  # outcomes have an age of their own
+        cells = f"{metric.cells}.aged" if is_aged else metric.cells
         at = place.get(cells)
         of_y, of_x = (nothing, nothing) if at is None else (y[at], x[at])
         if at is not None and (cached := place.get(cached_name(cells) or "")) is not None:

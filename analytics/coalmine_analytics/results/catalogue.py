@@ -29,5 +29,5 @@ class MetricRow:
     mde: str
     """Minimum detectable effect, likewise; `auto`: the margin, or 0.2 standard deviations."""
     built_in: bool
-    """True if it comes with Coalmine; every other name in requests' metrics and in scores is one, too."""
+    """True if it comes with Coalmine; so are other names in requests' metrics, scores and late outcomes."""
     description: str

@@ -6,6 +6,7 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import duckdb
 
@@ -14,6 +15,7 @@ from coalmine_consumers.ad_hoc.tables import TABLES, TEXTS, UNITS
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
 from coalmine_consumers.sql import quote_identifier
 from coalmine_consumers.store.migrate import migrate, published_migrations
+from coalmine_consumers.store.views import refresh_views
 from coalmine_schemas.catalogue import latest
 
 _HEAD = """# Data dictionary
@@ -32,6 +34,7 @@ def data_dictionary() -> str:
     parts = [_HEAD]
     with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
         migrate(connection, published_migrations())
+        refresh_views(connection, Path())
         for table in TABLES:
             parts += [f"## {table}\n", f"{GRAINS[table]}\n", "| column | type | meaning |", "|---|---|---|"]
             parts += [
@@ -43,9 +46,8 @@ def data_dictionary() -> str:
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[tuple[str, str, str]]:
     raw = next((event for event in INGESTED_EVENTS if event == table), None)
-    stored = table if raw is None else f"{raw}_hot"
     meanings = MEANINGS[table] if raw is None else {**_documented(raw), **INGEST}
-    for name, kind, *_ in connection.execute(f"DESCRIBE {quote_identifier(stored)}").fetchall():
+    for name, kind, *_ in connection.execute(f"DESCRIBE {quote_identifier(table)}").fetchall():
         mark = " *text*" if name in TEXTS and raw else " *unit*" if name in UNITS and raw else ""
         yield name, str(kind).replace('"', ""), meanings[name].replace("|", "\\|") + mark
 

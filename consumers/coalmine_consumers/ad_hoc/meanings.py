@@ -21,7 +21,8 @@ _ROLLUP_KEYS: Final = {
 GRAINS: Final[Mapping[str, str]] = {
     "requests": "One row per LLM call, while raw rows are kept (`retention.raw_days`).",
     "feedback": "One row per feedback event, while raw rows are kept.",
-    "scores": "One row per score of a request, while raw rows are kept.",
+    "scores": "One row per score of a request, and per late outcome, which has the id of the request it is "
+    "attributed to, while raw rows are kept.",
     "rollups": "One row per resolution, bucket, prompt, version, arm, environment, app, model and "
     "appending batch: "
     "sum over rows of one key.",
@@ -42,6 +43,7 @@ INGEST: Final[Mapping[str, str]] = {
     "cost_uncached_nano_usd": "Cost if nothing had come from the provider's cache, nano-USD (1e-9 USD).",
     "ingest_id": "Number of the batch that stored the row.",
     "ingested_at": "When that batch was committed, UTC.",
+    "is_outcome": "True for a late outcome, with the `request_id` that it is attributed to, or its own.",
 }
 """Columns that the store adds to events."""
 

@@ -13,6 +13,8 @@ A metric is a ratio, sum(y) / sum(x) over unit groups. Metrics and what they add
     rating                          x: 1 per rating, y: the rating
     any other name                  x: 1 per value of that name, in a request's metrics map or a score;
                                     y: the value, within the experiment's bounds (see `bounds.py`)
+    per_unit.<name>                 y: the value, of late outcomes; x: 0, since all units of the arm, had they
+                                    one or not, are counted when sums are read
     not_binary.<name>               x, y: 1 per such value that is neither 0 nor 1; all in unit group 0
 
 What comes after the request (feedback, scores) counts within a window and once its request is older than that
@@ -31,10 +33,10 @@ Once an experiment has frozen references (see `references.py`), its requests of 
     latency_ms.cached.capped, ...   likewise for all of latency and time to first token, but only of requests
                                     with tokens from the provider's cache
 
-Each declared segment has the same cells, but for `not_binary` (see `segments.py`).
+Each declared segment has the same cells, but for `per_unit` and `not_binary` (see `segments.py`).
 
-A custom name that equals one of the built-in ones, or begins with "not_binary.", gets the prefix "custom.".
-Two metrics are not in cells but made of units when sums are read (see `experiments/sums.py`):
+A custom name that equals one of the built-in ones, or begins with "not_binary." or "per_unit.", gets the
+prefix "custom.". Two metrics are made of units when sums are read (see `experiments/sums.py`):
 
     requests.aged                   x: 1 per unit that had time to return, y: its requests
     returned                        likewise, y: 1 if it did return
@@ -51,7 +53,7 @@ import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.additive import MAGNITUDE_LIMIT, count_rows, total
 from coalmine_consumers.aggregation.groups import Codes, Groups, codes_of, distinct, group_by
-from coalmine_consumers.aggregation.late import maturities, windows_us
+from coalmine_consumers.aggregation.late import OUTCOME_WINDOW_US, maturities, windows_us
 from coalmine_consumers.aggregation.measures import spans
 from coalmine_consumers.aggregation.named_values import NamedValues
 from coalmine_consumers.aggregation.references import CAP_QUANTILE, DELAYS, TAIL_QUANTILE, References
@@ -104,6 +106,8 @@ BUILT_IN = frozenset(
 """Metric names with a meaning of their own."""
 NOT_BINARY = "not_binary."
 """What the name of a metric begins with that counts another's values other than 0 and 1."""
+PER_UNIT = "per_unit."
+"""What the name of a metric begins with that is made of late outcomes and of units, had they one or not."""
 
 _AS_THEY_ARE = References(as_they_are=True)
 _FILL: dict[str, Any] = {"promote_options": "default"}
@@ -155,6 +159,8 @@ class _Named:
     name: IntArray
     values: FloatArray
     names: pa.Array
+    counts: bool = True
+    """True if each adds 1 to x; else its units do."""
 
     def by(self, groups: Groups) -> "_Contribution":
         """All names at once: a batch may hold as many as it has values."""
@@ -163,7 +169,8 @@ class _Named:
         n = count_rows(cells.of_row, cells.count)
         sums = total(cells.of_row, cells.count, _bounded(self.values))
         metric = self.names.take(pa.array(self.name[cells.a_row]))
-        return _Contribution(metric, of_value[cells.a_row], n, n.astype(np.float64), sums)
+        x = n.astype(np.float64) if self.counts else np.zeros(len(n))
+        return _Contribution(metric, of_value[cells.a_row], n, x, sums)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,7 +187,8 @@ class _Contribution:
 
 def cells_name(name: str) -> str:
     """The metric of the cells that counts the values of a name."""
-    return f"custom.{name}" if name in BUILT_IN or name.startswith(NOT_BINARY) else name
+    is_ours = name in BUILT_IN or name.startswith((NOT_BINARY, PER_UNIT))
+    return f"custom.{name}" if is_ours else name
 
 
 def named_in_requests(rows: pa.Table) -> NamedValues:
@@ -261,12 +269,14 @@ def feedback_cells(rows: pa.Table, references: References) -> CellRows:
     rows = _maturing(rows, windows_us(rows, references, "feedback"))
     back = rows["takes_back"]
     added, taken = (_word_cells(rows.filter(chosen)) for chosen in (pc.invert(back), back))
-    return CellRows(
-        *(
-            _together([getattr(added, name), _taken_back(getattr(taken, name))])
-            for name in ("experiment_cells", "experiment_segment_cells")
-        )
-    )
+    return CellRows(*(_together([mine, _taken_back(theirs)]) for mine, theirs in _tables(added, taken)))
+
+
+def _tables(added: CellRows, taken: CellRows) -> list[tuple[pa.Table | None, pa.Table | None]]:
+    return [
+        (added.experiment_cells, taken.experiment_cells),
+        (added.experiment_segment_cells, taken.experiment_segment_cells),
+    ]
 
 
 def _taken_back(cells: pa.Table | None) -> pa.Table | None:
@@ -302,13 +312,37 @@ def score_cells(rows: pa.Table, references: References = _AS_THEY_ARE) -> CellRo
     rows = in_experiments(rows)
     if rows.num_rows and not references.as_they_are:
         window = windows_us(rows, references, "scores")
+        window = np.where(_flags(rows, "is_outcome"), float(OUTCOME_WINDOW_US), window)
         delay = microseconds(rows["said_at"]) - microseconds(rows["event_time"])
         in_time = np.flatnonzero(~(delay > window))
         rows = _maturing(references.segments.columns(rows.take(in_time)), window[in_time])
     if not rows.num_rows:
         return CellRows()
+    back = _flags(rows, "takes_back")
+    if not back.any():
+        return _score_cells(rows, references)
+    added, taken = (_score_cells(rows.filter(pa.array(chosen)), references) for chosen in (~back, back))
+    return CellRows(*(_together([mine, _taken_back(theirs)]) for mine, theirs in _tables(added, taken)))
+
+
+def _score_cells(rows: pa.Table, references: References) -> CellRows:
+    if not rows.num_rows:
+        return CellRows()
     custom, not_binary = _custom(rows, named_in_scores(rows), references)
-    return _cell_rows([(rows, custom)], not_binary)
+    of_units = _cells(rows, [_per_unit(each, _flags(rows, "is_outcome")) for each in custom])
+    return _cell_rows([(rows, custom)], [*not_binary, *([] if of_units is None else [of_units])])
+
+
+def _per_unit(named: _Named, is_outcome: BoolArray) -> _Named:
+    """The same of late outcomes alone, to be divided by units."""
+    mine = is_outcome[named.row]
+    names = pa.array([f"{PER_UNIT}{name}" for name in named.names.to_pylist()], pa.string())
+    return _Named(named.row[mine], named.name[mine], named.values[mine], names, counts=False)
+
+
+def _flags(rows: pa.Table, name: str) -> BoolArray:
+    found: BoolArray = rows[name].to_numpy().astype(np.bool_)
+    return found
 
 
 _RowsAdding = tuple[pa.Table, Sequence[_Added | _Named]]

@@ -7,6 +7,8 @@ for everybody equally long. The window is a reference like others, frozen once (
 
 Until there is one, feedback does not count, because its rates per request depend on it; scores count at once,
 because a mean of scores hardly does.
+
+Late outcomes come days later, and have one window for all. They are compared at equal age from the first on.
 """
 
 from typing import Final, Literal
@@ -22,6 +24,14 @@ Reaction = Literal["feedback", "scores"]
 BUCKETS: Final = 16
 """A window is divided into so many buckets of request time, whose requests become old enough together."""
 _LEAST_BUCKET_US: Final = 60_000_000
+OUTCOME_WINDOW_US: Final = 72 * 3_600 * 1_000_000
+"""A late outcome counts for the last call of its unit or session that began at most so long before it.
+
+72 hours is the conversion window that GrowthBook gives a metric unless told otherwise
+(`DEFAULT_METRIC_WINDOW_HOURS` in packages/shared/src/constants.ts). That nothing counts before the window has
+passed is LaunchDarkly's rule for its measurement windows: what is known early would be compared with what is
+known late. One constant and no setting: with another, what is counted would have to be counted again.
+"""
 
 
 def windows_us(rows: pa.Table, references: References, reaction: Reaction) -> FloatArray:

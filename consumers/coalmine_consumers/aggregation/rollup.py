@@ -104,21 +104,34 @@ def rollup_scores(rows: pa.Table) -> RollupRows:
     """Rolls up scores whose request is known.
 
     Args:
-        rows: `name`, `value`, `said_at` of the score, and the request's `event_time` and series.
+        rows: `name`, `value`, `said_at` of the score, and the request's `event_time` and series;
+            `is_outcome`: true for late outcomes, whose delay is not that of scores; `takes_back`: true where
+            it was counted and counts for this request no more.
     """
+    back = rows["takes_back"] if rows.num_rows else None
+    parts, delays = [], None
+    if added := _roll_up_scores(rows if back is None else rows.filter(pc.invert(back))):
+        metrics, delays = added
+        parts.append(metrics)
+    if taken := _roll_up_scores(rows if back is None else rows.filter(back)):
+        parts.append(negated(taken[0], ("n", "m2")))
+    return RollupRows(rollup_metrics=pa.concat_tables(parts) if parts else None, rollup_histograms=delays)
+
+
+def _roll_up_scores(rows: pa.Table) -> list[pa.Table]:
     if not rows.num_rows:
-        return RollupRows()
+        return []
     named = NamedValues.of_columns(rows["name"], rows["value"])
+    of_calls = np.flatnonzero(pc.invert(rows["is_outcome"]).to_numpy())
 
     def finest(of_row: IntArray, groups: int) -> list[Measured]:
-        delays = _delays(rows, rows["said_at"], np.arange(rows.num_rows))
+        delays = _delays(rows, rows["said_at"].take(pa.array(of_calls)), of_calls)
         return [
             NamedMoments.of(named.names, of_row[named.row], named.name, named.values),
             Histograms.of(DELAYS["scores"], of_row, delays),
         ]
 
-    metrics, delays = _at_every_resolution(rows, finest)
-    return RollupRows(rollup_metrics=metrics, rollup_histograms=delays)
+    return _at_every_resolution(rows, finest)
 
 
 def _delays(rows: pa.Table, said_at: pa.ChunkedArray, of_event: IntArray) -> Known:

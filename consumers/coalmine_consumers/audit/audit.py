@@ -6,10 +6,12 @@ positions say what was read, the ledger what became of it, rows and files what i
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 import duckdb
 
 from coalmine_consumers.audit.files import FileFinding, check_files
+from coalmine_consumers.audit.outcomes import check_outcomes
 from coalmine_consumers.audit.recount import check_recount
 from coalmine_consumers.audit.rollup_days import check_days, check_resolutions
 from coalmine_consumers.audit.rows import BatchDifference, batch_differences, rows_there
@@ -19,7 +21,7 @@ from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.results import AuditCheck, AuditIdentity, AuditReport
 from coalmine_consumers.sql import fetch_rows, statement
-from coalmine_consumers.store import Segment, Store, live_segments
+from coalmine_consumers.store import Segment, Store, live_segments, with_outcomes
 from coalmine_consumers.store.ledger import last_ingest_id
 
 MOST_BATCHES = 20
@@ -86,9 +88,11 @@ def _audit(
     if not differences:  # where rows are missing, comparing them with more adds nothing
         checks.append(check_days(cursor, relations.requests))
         if fresh is not None:
+            checks.append(check_outcomes(cursor, relations.requests))
             through = last_ingest_id(cursor)
+            counted = replace(relations, scores=with_outcomes(relations.scores))
             with store.cursor() as reading:
-                checks += check_recount(cursor, reading, fresh, relations, through)
+                checks += check_recount(cursor, reading, fresh, counted, through)
     identity = AuditIdentity(
         read=consumed,
         stored=ledger["stored"],
@@ -108,7 +112,9 @@ def _audit(
         checks=tuple(checks),
         missing=missing,
         unattributed_feedback=rollups["pending_feedback"] + rollups["expired_unattributed_feedback"],
-        unattributed_scores=rollups["pending_scores"] + rollups["expired_unattributed_scores"],
+        unattributed_scores=rollups["pending_scores"]
+        + rollups["pending_outcomes"]
+        + rollups["expired_unattributed_scores"],
     )
 
 

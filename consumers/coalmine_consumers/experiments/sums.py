@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coalmine_consumers.aggregation.cells import BUILT_IN, NOT_BINARY, OF_UNITS
+from coalmine_consumers.aggregation.cells import BUILT_IN, NOT_BINARY, OF_UNITS, PER_UNIT
+from coalmine_consumers.aggregation.late import OUTCOME_WINDOW_US
 from coalmine_consumers.arrays import FloatArray, IndexArray, IntArray
 from coalmine_consumers.experiments.listing import last_batch
 from coalmine_consumers.sql import Source, statement
@@ -116,6 +117,7 @@ def experiment_sums(
             "experiment": experiment,
             "aged_before": at - time_to_return,
             "apart_s": APART.total_seconds(),
+            "exposed_before": at - timedelta(microseconds=OUTCOME_WINDOW_US),
         },
     )
     metrics, of_metric = _coded(cells["metric"])
@@ -131,6 +133,9 @@ def experiment_sums(
     for metric, numerator in zip((-2, -1), ("requests_of_aged", "returned"), strict=True):
         x[metric][place] = units["aged"].to_numpy()
         y[metric][place] = units[numerator].to_numpy()
+    for metric, name in enumerate(metrics):
+        if name.startswith(PER_UNIT):  # of those that had none, too
+            x[metric][place] = units["exposed"].to_numpy()
     return ExperimentSums(
         experiment,
         (*metrics, *OF_UNITS),
@@ -141,7 +146,7 @@ def experiment_sums(
         counts,
         last_batch(source),
         _first_units(source, experiment, epochs, arms),
-        frozenset(metrics) - other - BUILT_IN,
+        frozenset(name for name in metrics if name.removeprefix(PER_UNIT) not in other) - BUILT_IN,
         _heavy_units(units, _requests(cells)),
     )
 

@@ -5,7 +5,7 @@ had added to experiment cells is kept, so a rebuild still arrives at the same nu
 feedback and scores stay at least as long as the requests they are about.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -30,8 +30,16 @@ from coalmine_consumers.store import (
     refresh_view,
     retire_segments,
     segment_scan,
+    with_outcomes,
 )
 from coalmine_consumers.store.ledger import last_ingest_id
+
+_WAITING: Mapping[IngestedEvent, tuple[str, ...]] = {
+    "requests": (),
+    "feedback": ("pending_feedback",),
+    "scores": ("pending_scores", "late_outcomes"),
+}
+"""Tables that know events whose raw rows are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,9 @@ class _Expiry:
         if segment.event == "requests":
             return False
         reactions = self._scan(cursor, segment.event, [segment])
+        if segment.event == "scores":  # outcomes are about the requests they are attributed to
+            ids = f"SELECT score_id FROM {reactions}"  # noqa: S608 - our own
+            reactions = f"(SELECT * FROM {with_outcomes(reactions)} WHERE score_id IN ({ids}))"  # noqa: S608
         (bounds,) = cursor.sql(f"SELECT min(request_id), max(request_id) FROM {reactions}").fetchall()  # noqa: S608
         kept = [
             each
@@ -149,6 +160,7 @@ class _Expiry:
             }
             for event in ("feedback", "scores"):
                 self._refuse_needed(cursor, event, since["requests"])
+            since["scores"] = with_outcomes(since["scores"])
             if requests := self._of("requests"):
                 expiring = self._scan(cursor, "requests", requests)
                 # What was said before, too: a new word may take back an old one.
@@ -172,10 +184,14 @@ class _Expiry:
         name = ID_COLUMN[event]
         nothing = f"(SELECT NULL::UUID AS {name} WHERE FALSE)"
         pending = nothing if event == "requests" else f"pending_{event}"
-        book = statement("book_expired_rows", __package__).format(expiring=expiring, pending=pending, id=name)
+        waiting = pending
+        if event == "scores":
+            unattributed = "SELECT score_id FROM late_outcomes WHERE request_id IS NULL"
+            waiting = f"(SELECT score_id FROM {pending} UNION ALL {unattributed})"  # noqa: S608
+        book = statement("book_expired_rows", __package__).format(expiring=expiring, pending=waiting, id=name)
         connection.execute(book, {"event": event}).fetchall()
-        if event != "requests":
-            forget = f"DELETE FROM {pending} WHERE {name} IN (SELECT {name} FROM {expiring})"  # noqa: S608
+        for table in _WAITING[event]:
+            forget = f"DELETE FROM {table} WHERE {name} IN (SELECT {name} FROM {expiring})"  # noqa: S608
             connection.execute(forget).fetchall()
 
     def _of(self, event: IngestedEvent) -> list[Segment]:

@@ -31,6 +31,7 @@ from coalmine_consumers.store import (
     Store,
     live_segments,
     missing_files,
+    raw_relation,
     record_segment,
     refresh_view,
     retire_segments,
@@ -44,11 +45,14 @@ SHORTEST_SEARCHED: Final = 6
 _PSEUDONYM: Final = "forgotten-"
 _FORGOTTEN: Final = f"regexp_full_match(unit_id, '{_PSEUDONYM}[0-9a-f]{{16}}')"
 _UNIT: Final = "coalesce((SELECT any_value(name) FROM pseudonyms WHERE id = unit_id), unit_id)"
+_SESSION: Final = "CASE WHEN session_id IS NOT NULL THEN 'forgotten' END"  # that it is an outcome is counted
 _OF_CALLS: Final = "request_id IN (SELECT request_id::UUID FROM forgotten)"
+_OF_SESSIONS: Final = "session_id IN (SELECT session_id FROM forgotten_sessions)"
+_OF_OUTCOMES: Final = f"(unit_id IN (SELECT id FROM pseudonyms) OR {_OF_SESSIONS})"  # noqa: S608 - our own
 _ABOUT: Final[Mapping[IngestedEvent, str]] = {
     "requests": "unit_id IN (SELECT id FROM pseudonyms)",
     "feedback": f"(unit_id IN (SELECT id FROM pseudonyms) OR {_OF_CALLS})",  # noqa: S608 - our own
-    "scores": _OF_CALLS,
+    "scores": f"({_OF_CALLS} OR {_OF_OUTCOMES})",
 }
 """Which rows are about them."""
 _EMPTIED: Final[Mapping[IngestedEvent, Mapping[str, str]]] = {
@@ -66,14 +70,14 @@ _EMPTIED: Final[Mapping[IngestedEvent, Mapping[str, str]]] = {
         "correction": "CASE WHEN correction IS NOT NULL THEN '' END",  # that there was one is counted
         "metadata": "[]",
     },
-    "scores": {"rationale": "NULL"},
+    "scores": {"rationale": "NULL", "unit_id": _UNIT, "session_id": _SESSION},
 }
 """What their columns become."""
 _SAYS: Final[Mapping[IngestedEvent, str]] = {
     "requests": "TRUE",
     "feedback": "unit_id IN (SELECT id FROM pseudonyms) OR comment IS NOT NULL OR correction <> '' "
     "OR len(metadata) > 0",
-    "scores": "rationale IS NOT NULL",
+    "scores": f"rationale IS NOT NULL OR {_OF_OUTCOMES}",
 }
 """Which of these rows still say something."""
 _UNITS_KNOWN: Final = ("experiment_units", "expired_units", "pending_feedback")
@@ -112,10 +116,16 @@ def forget_units(store: Store, unit_ids: Sequence[str], policy: MergePolicy, now
     )
     done = ForgottenRows()
     with turn(store):
+        while store.settle_outcomes(now).is_rest:  # those of a session find no call afterwards
+            pass
         calls = _calls_of(store, pseudonyms)
         done.all_request_ids = calls["request_id"].to_pylist()
         done.request_ids = calls.filter(pc.field("theirs"))["request_id"].to_pylist()
-        lent_tables = {"pseudonyms": pseudonyms, "forgotten": calls}
+        lent_tables = {
+            "pseudonyms": pseudonyms,
+            "forgotten": calls.select(["request_id", "theirs"]),
+            "forgotten_sessions": calls.select(["session_id"]).filter(calls["session_id"].is_valid()),
+        }
         for event in INGESTED_EVENTS:
             # Hot rows first: what is sealed into a file meanwhile has been emptied, and tasks wait.
             with store.transaction() as connection, lent(connection, **lent_tables):
@@ -128,6 +138,11 @@ def forget_units(store: Store, unit_ids: Sequence[str], policy: MergePolicy, now
             for table in _UNITS_KNOWN:
                 update = f"UPDATE {table} SET unit_id = {_UNIT} WHERE {_ABOUT['requests']}"  # noqa: S608
                 done.rows[table] = _changed(connection, update)
+            update = (
+                f"UPDATE late_outcomes SET unit_id = {_UNIT}, session_id = {_SESSION} "  # noqa: S608 - our own
+                f"WHERE {_OF_OUTCOMES}"
+            )
+            done.rows["late_outcomes"] = _changed(connection, update)
             done.rows["dead_letters"] = sum(_empty_dead_letters(connection, each) for each in unit_ids)
         done.left = _left(store, lent_tables)
     return done
@@ -138,8 +153,8 @@ def _calls_of(store: Store, pseudonyms: pa.Table) -> pa.Table:
         theirs = _ABOUT["requests"]
         return fetch_table(
             cursor,
-            f"SELECT request_id::VARCHAR AS request_id, coalesce({theirs}, false) AS theirs FROM requests "  # noqa: S608
-            f"WHERE {theirs} OR {_FORGOTTEN}",
+            f"SELECT request_id::VARCHAR AS request_id, session_id, coalesce({theirs}, false) AS theirs "  # noqa: S608
+            f"FROM requests WHERE {theirs} OR {_FORGOTTEN}",
         )
 
 
@@ -227,12 +242,15 @@ def _left(store: Store, tables: Mapping[str, pa.Table]) -> dict[str, int]:
     with store.cursor() as cursor, lent(cursor, **tables):
         for event in INGESTED_EVENTS:
             # Emptied calls have another unit, so whatever has theirs still says something.
-            query = f"SELECT count(*) FROM {event} WHERE {_ABOUT[event]} AND ({_SAYS[event]})"  # noqa: S608
+            rows = raw_relation(cursor, store.directory, event)
+            query = f"SELECT count(*) FROM {rows} WHERE {_ABOUT[event]} AND ({_SAYS[event]})"  # noqa: S608
             ((left[event],),) = cursor.execute(query).fetchall()
         texts = "input_text IS NOT NULL OR output_text IS NOT NULL OR session_id IS NOT NULL"
-        query = f"SELECT count(*) FROM requests WHERE {_ABOUT['scores']} AND ({texts})"  # noqa: S608
+        query = f"SELECT count(*) FROM requests WHERE {_OF_CALLS} AND ({texts})"  # noqa: S608
         ((left["texts"],),) = cursor.execute(query).fetchall()
         for table in _UNITS_KNOWN:
             query = f"SELECT count(*) FROM {table} WHERE {_ABOUT['requests']}"  # noqa: S608
             ((left[table],),) = cursor.execute(query).fetchall()
+        query = f"SELECT count(*) FROM late_outcomes WHERE {_OF_OUTCOMES}"  # noqa: S608 - our own
+        ((left["late_outcomes"],),) = cursor.execute(query).fetchall()
     return left

@@ -2,7 +2,8 @@
 
 A thread of its own calls `run`. Long work (reading, sorting, writing files) happens outside transactions,
 so commits wait for milliseconds; and a task that failed, or was overtaken, is tried again later while the
-others go on. Nothing here is needed for correctness: a store without housekeeping is right, but grows.
+others go on. A store without housekeeping is right but for late outcomes, which nobody attributes then, and
+grows.
 """
 
 import logging
@@ -21,6 +22,7 @@ from coalmine_consumers.maintenance.expire_dead_letters import expire_dead_lette
 from coalmine_consumers.maintenance.files import delete_retired_files
 from coalmine_consumers.maintenance.ledger import fold_ledger
 from coalmine_consumers.maintenance.merge import merge, plan
+from coalmine_consumers.maintenance.outcomes import settle_outcomes
 from coalmine_consumers.maintenance.plan import LiveSegment
 from coalmine_consumers.maintenance.policy import MaintenancePolicy
 from coalmine_consumers.maintenance.rollup_retention import age
@@ -29,7 +31,7 @@ from coalmine_consumers.maintenance.turns import turn_if_free
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import Store
 
-TaskName = Literal["seal", "compact", "merge", "expire", "age", "dead_letters", "ledger", "files"]
+TaskName = Literal["seal", "outcomes", "compact", "merge", "expire", "age", "dead_letters", "ledger", "files"]
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ class Rhythm:
     """How often each task looks for work, in seconds."""
 
     seal: float = 5.0
+    outcomes: float = 15.0
     compact: float = 15.0
     merge: float = 60.0
     expire: float = 600.0
@@ -94,6 +97,7 @@ class Housekeeping:
         self._rhythm = rhythm or Rhythm()
         self._tasks: dict[TaskName, Callable[[datetime], _Done]] = {
             "seal": self._seal,
+            "outcomes": self._outcomes,
             "compact": self._compact,
             "merge": self._merge,
             "expire": self._expire,
@@ -171,6 +175,11 @@ class Housekeeping:
             f"{each.rows:,} {each.event} in {len(each.segments)} files" for each in done if each is not None
         ]
         return _Done(f"sealed {', '.join(told)}" if told else None)
+
+    def _outcomes(self, now: datetime) -> _Done:
+        done = settle_outcomes(self._store, now)
+        what = f"attributed {done.moved:,} of {done.looked_up:,} late outcomes"
+        return _Done(what if done.looked_up else None, more=done.is_rest)
 
     def _compact(self, _: datetime) -> _Done:
         done = compact(self._store, self._policy.compaction, self._compaction)

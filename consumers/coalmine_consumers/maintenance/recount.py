@@ -41,6 +41,7 @@ class Relations:
     requests: str = "requests"
     feedback: str = "feedback"
     scores: str = "scores"
+    """With late outcomes, see `store.with_outcomes`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,8 +12,14 @@ from coalmine_consumers.store.manifest import (
 from coalmine_consumers.store.reader import Reader, Snapshot
 from coalmine_consumers.store.segments import ID_COLUMN, Segment, write_segment
 from coalmine_consumers.store.settings import StoreSettings
-from coalmine_consumers.store.store import Store
-from coalmine_consumers.store.views import refresh_view, refresh_views, segment_scan
+from coalmine_consumers.store.store import Settled, Store
+from coalmine_consumers.store.views import (
+    raw_relation,
+    refresh_view,
+    refresh_views,
+    segment_scan,
+    with_outcomes,
+)
 
 __all__ = [
     "ID_COLUMN",
@@ -21,16 +27,19 @@ __all__ = [
     "EventCounts",
     "Reader",
     "Segment",
+    "Settled",
     "Snapshot",
     "Store",
     "StoreSettings",
     "live_segments",
     "missing_files",
+    "raw_relation",
     "record_segment",
     "refresh_view",
     "refresh_views",
     "remove_strays",
     "retire_segments",
     "segment_scan",
+    "with_outcomes",
     "write_segment",
 ]

@@ -33,7 +33,13 @@ _PAYLOAD = {
         ("rating", pa.float64()),
         ("has_correction", pa.bool_()),
     ),
-    "scores": (("said_at", pa.timestamp("us", "UTC")), ("name", pa.string()), ("value", pa.float64())),
+    "scores": (
+        ("takes_back", pa.bool_()),
+        ("said_at", pa.timestamp("us", "UTC")),
+        ("name", pa.string()),
+        ("value", pa.float64()),
+        ("is_outcome", pa.bool_()),
+    ),
 }
 _WORDS = ("request_id", "unit_id", "feedback_id", "event_time", "thumbs", "rating", "has_correction")
 _PENDING = {
@@ -107,9 +113,20 @@ def attribute_scores(
     parts = _attributed(connection, directory, "scores", rows, arrivals)
     found = []
     for part in parts:
-        scores = part.reactions.append_column("said_at", part.reactions["event_time"])
-        found.append(_joined("scores", scores, part.facts))
+        no = pa.repeat(pa.scalar(value=False), part.reactions.num_rows)
+        scores = part.reactions.append_column("is_outcome", no).append_column("takes_back", no)
+        found.append(joined_scores(scores, part.facts))
     return _concatenated("scores", found)
+
+
+def joined_scores(scores: pa.Table, facts: pa.Table) -> pa.Table:
+    """What scores say and the facts of their requests, row by row, as rollups and cells take them.
+
+    Args:
+        scores: `event_time`, `name`, `value`, `is_outcome` and `takes_back`.
+        facts: The columns of `FACTS`.
+    """
+    return _joined("scores", scores.append_column("said_at", scores["event_time"]), facts)
 
 
 def attribute_feedback(

@@ -11,8 +11,9 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from coalmine_consumers.aggregation.bounds import Bound, bounds_for
+from coalmine_consumers.aggregation.bounds import Bound, bounds_for, read_bounds
 from coalmine_consumers.aggregation.cells import (
     CellRows,
     cells_name,
@@ -45,6 +46,13 @@ from coalmine_consumers.store.ledger import (
 from coalmine_consumers.store.lookup import stored_positions
 from coalmine_consumers.store.manifest import record_segment
 from coalmine_consumers.store.names import within_limits
+from coalmine_consumers.store.outcomes import (
+    Settlement,
+    keep_outcomes,
+    reopen_outcomes,
+    settle_outcomes,
+    split_outcomes,
+)
 from coalmine_consumers.store.placement import insert_hot, split
 from coalmine_consumers.store.positions import move_positions, read_positions, require_starts
 from coalmine_consumers.store.rows import ids_of, stored_rows, with_model
@@ -185,12 +193,27 @@ class BatchWriter:
             bounds = self._bounds(inside, named, ingest_id, now)
             segments = segments_for(self.connection, inside)
             self._append(request_cells(inside, References(references, bounds, segments), named))
+            reopen_outcomes(self.connection, requests.rows, ingest_id)
         words = attribute_feedback(
             self.connection, self.directory, _rows(new.get("feedback")), arrivals, ingest_id
         )
         self._append(rollup_feedback(words.all), feedback_cells(words.in_time, words.references))
-        scores = attribute_scores(self.connection, self.directory, _rows(new.get("scores")), arrivals)
+        of_requests, outcomes = split_outcomes(_rows(new.get("scores")))
+        keep_outcomes(self.connection, outcomes)
+        scores = attribute_scores(self.connection, self.directory, of_requests, arrivals)
+        batch = pa.repeat(pa.scalar(ingest_id, pa.int64()), scores.num_rows)
+        scores = scores.append_column("attributed_in", batch)
         self._append(rollup_scores(scores), self._score_cells(in_experiments(scores), ingest_id, now))
+
+    def settle(self, found: Settlement, now: datetime) -> int:
+        """Writes where late outcomes belong, and what that changes, into the open transaction.
+
+        Returns:
+            How many outcomes belong to another call now, or to one at last.
+        """
+        scores = settle_outcomes(self.connection, found)
+        self._append(rollup_scores(scores), self._score_cells(in_experiments(scores), found.through, now))
+        return int(pc.sum(pc.invert(scores["takes_back"])).as_py() or 0)
 
     def _score_cells(self, scores: pa.Table, ingest_id: int, now: datetime) -> CellRows:
         if not scores.num_rows:
@@ -198,9 +221,10 @@ class BatchWriter:
         names = distinct(scores["experiment"])
         references = read_references(self.connection, names)
         segments = read_segments(self.connection, names)
-        bounds = self._bounds(scores, named_in_scores(scores), ingest_id, now)
-        batch = pa.repeat(pa.scalar(ingest_id, pa.int64()), scores.num_rows)
-        scores = scores.append_column("attributed_in", batch)
+        added = scores.filter(pc.invert(scores["takes_back"]))
+        bounds = self._bounds(added, named_in_scores(added), ingest_id, now)
+        if added.num_rows < scores.num_rows:  # what is taken back may be of other experiments
+            bounds = read_bounds(self.connection, names)
         return score_cells(scores, References(references, bounds, segments))
 
     def _bounds(self, inside: pa.Table, named: NamedValues, ingest_id: int, now: datetime) -> list[Bound]:

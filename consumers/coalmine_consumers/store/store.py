@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from coalmine_consumers.store.ledger import last_ingest_id
 from coalmine_consumers.store.lock import StoreLock
 from coalmine_consumers.store.manifest import remove_strays
 from coalmine_consumers.store.migrate import migrate, published_migrations
+from coalmine_consumers.store.outcomes import find_exposures
 from coalmine_consumers.store.positions import read_positions
 from coalmine_consumers.store.published_manifest import PublishedManifest
 from coalmine_consumers.store.reader import Reader
@@ -32,6 +34,18 @@ LOCK_FILE = "collector.lock"
 
 Also = Callable[[duckdb.DuckDBPyConnection, CommitResult], None]
 """Changes that belong to a batch's transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of open late outcomes."""
+
+    looked_up: int
+    """Outcomes that were open."""
+    moved: int
+    """Those that belong to another call now, or to one at last."""
+    is_rest: bool
+    """Whether there are more."""
 
 
 class Store:
@@ -124,6 +138,20 @@ class Store:
             # Inside: the next writer may already wait. A number is lost if committing fails; no harm.
             self._next_ingest_id = result.ingest_id + 1
         return result
+
+    def settle_outcomes(self, now: datetime) -> Settled:
+        """Attributes late outcomes that are new, or that a late request may belong to; see `outcomes.py`.
+
+        No other task of maintenance may run meanwhile; commits may.
+        """
+        with self.cursor() as cursor:
+            found = find_exposures(cursor, self.directory)
+        if found is None:
+            return Settled(0, 0, is_rest=False)
+        with self.transaction(of_segments=False) as connection:
+            writer = BatchWriter(connection, self.directory, self.settings, self._executor)
+            moved = writer.settle(found, now)
+        return Settled(found.settled.num_rows, moved, is_rest=found.is_rest)
 
     def reader(self) -> Reader:
         """A way to query from any thread while this store is open."""

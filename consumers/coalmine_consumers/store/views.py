@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
-from coalmine_consumers.sql import quote_identifier, quote_literal
+from coalmine_consumers.sql import quote_identifier, quote_literal, statement
 
 _log = logging.getLogger(__name__)
 
@@ -26,12 +26,30 @@ def refresh_view(connection: duckdb.DuckDBPyConnection, directory: Path, event: 
     A file that is gone is left out, so that an accident to one file stops neither ingest nor queries nor
     opening the store; `audit` says what is missing.
     """
-    paths = live_paths(connection, directory, event)
-    hot = f"SELECT * FROM {quote_identifier(f'{event}_hot')}"  # noqa: S608 - a closed set of names
-    if paths:
+    rows = raw_relation(connection, directory, event)
+    rows = with_outcomes(rows) if event == "scores" else rows
+    connection.execute(f"CREATE OR REPLACE VIEW {quote_identifier(event)} AS FROM {rows}")
+
+
+def raw_relation(connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent) -> str:
+    """A relation of an event's raw rows, hot and in live segments, as this transaction sees them."""
+    rows = f"SELECT * FROM {quote_identifier(f'{event}_hot')}"  # noqa: S608 - a closed set of names
+    if paths := live_paths(connection, directory, event):
         stored = segment_scan(connection, event, paths)
-        hot += f" UNION ALL BY NAME SELECT * FROM {stored}"  # noqa: S608 - quoted by segment_scan
-    connection.execute(f"CREATE OR REPLACE VIEW {quote_identifier(event)} AS {hot}")
+        rows += f" UNION ALL BY NAME SELECT * FROM {stored}"  # noqa: S608 - quoted by segment_scan
+    return f"({rows})"
+
+
+def with_outcomes(scores: str) -> str:
+    """A relation of raw scores, with late outcomes as scores of the requests they are attributed to.
+
+    Args:
+        scores: A relation of raw scores.
+    """
+    text = statement("scores_with_outcomes", __package__)
+    # In one line: statements name in a comment what they read.
+    lines = (line.strip() for line in text.splitlines() if not line.startswith("--"))
+    return f"({' '.join(lines).format(scores=scores)})"
 
 
 def live_paths(connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent) -> list[str]:

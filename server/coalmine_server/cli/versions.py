@@ -207,7 +207,7 @@ def timeseries(
 def metrics(context: typer.Context, *, as_json: AsJson = False) -> None:
     """List the metrics: unit, direction, role and margin.
 
-    Every other name in requests' metrics and in scores is a metric, too.
+    Other names in requests' metrics, scores and late outcomes are metrics, too.
     """
     from coalmine_analytics.results.catalogue import MetricRow
     from coalmine_server.client import read_as

@@ -34,6 +34,12 @@ def test_a_name_that_is_taken_is_kept_apart() -> None:
     }
 
 
+def test_outcomes_per_unit_are_a_metric_of_units() -> None:
+    per_unit, mean = metrics_in(["per_unit.converted", "converted"], {})[::-1]
+    assert (per_unit.name, per_unit.kind, per_unit.per_unit) == ("per_unit.converted", "ratio", True)
+    assert (mean.name, mean.kind, mean.per_unit) == ("converted", "mean", False)
+
+
 def test_the_built_in_metrics_are_those_of_the_design_and_their_cells_exist() -> None:
     assert {metric.name for metric in BUILT_IN} >= {
         "quality",

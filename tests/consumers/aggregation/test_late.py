@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from coalmine_analytics.metrics import MetricOverride
 from coalmine_analytics.readout import FixedPlans, Plan, Readouts
 from coalmine_consumers.aggregation.references import LATE_KNOWN, Reference, read_references
 from coalmine_consumers.audit import audit
@@ -16,11 +17,14 @@ from coalmine_consumers.experiments import experiment_sums
 from coalmine_consumers.maintenance import RetentionPolicy, SealPolicy, rebuild
 from coalmine_consumers.maintenance.compact import fold
 from coalmine_consumers.maintenance.expire import expire
+from coalmine_consumers.maintenance.outcomes import settle_outcomes
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.raw import INGESTED_EVENTS
-from coalmine_consumers.store import Store
+from coalmine_consumers.store import Store, StoreSettings
 from coalmine_schemas.batch import arrow_schema
-from tests.support.data.store_feed import START, Feed, Row, feedback, many_requests, request, score
+from coalmine_schemas.ranges import Range
+from coalmine_schemas.size import Size
+from tests.support.data.store_feed import START, Feed, Row, feedback, many_requests, outcome, request, score
 from tests.support.oracles.store_state import freeze_windows
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -231,3 +235,30 @@ def test_feedback_that_comes_later_in_one_arm_is_no_harm(store: Store, control: 
     assert rate[0] == pytest.approx(0.0475, abs=0.006)
     # Counted as they come, the arms differ by what the window leaves out, and by the last hours besides.
     assert abs(rate[1] / rate[0] - 1) < abs(seen[1]["rate"] / seen[0]["rate"] - 1) + 0.15
+
+
+def test_units_of_which_nothing_is_known_later_count_as_such(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "declared", StoreSettings(ranges={"converted": Range(0.0, 1.0)}))
+    arms = {"control": 4, "treatment": 8}  # one in so many units converts, and says so after two days
+    calls, said = [], []
+    for number in range(3_000):
+        unit, arm = f"user-{number}", ("control", "treatment")[number % 2]
+        served = {"experiment": "exp", "allocation_epoch": 1, "variant": arm, "unit_id": unit}
+        calls.append(request(number, START + number * timedelta(seconds=1), **served))
+        if number // 2 % arms[arm] == 0:
+            said.append(outcome(number, START + 48 * HOUR, unit_id=unit))
+    store.commit(Feed().batch(calls, scores=said))
+    settle_outcomes(store, START)
+    role = MetricOverride(direction="higher", role="must_not_harm", margin=Size(0.05))
+    plan = Plan(control="control", overrides={"per_unit.converted": role})
+    readouts = Readouts(store, FixedPlans(plan), clock=lambda: START + 80 * HOUR)
+    readout = readouts.current("exp")
+    assert readout is not None
+    (treated,) = readout.arms
+    found = {each.metric: each for each in treated.metrics}
+    converted = found["per_unit.converted"]
+    assert converted.control_value == pytest.approx(0.25)
+    assert converted.value == pytest.approx(0.125, abs=0.001)
+    assert (converted.verdict, treated.decision) == ("worse", "rollback")
+    assert found["converted"].value == found["converted"].control_value == 1.0  # of those that said so
+    store.close()

@@ -120,13 +120,17 @@ def test_unit_counts(connection: duckdb.DuckDBPyConnection) -> None:
         unit(None, "x"),
         unit("a", "w", experiment="f"),
     )
-    found = run(connection, "unit_counts", experiment="e", aged_before=NINE, apart_s=3600.0)
+    times = {"aged_before": NINE, "exposed_before": LATE}
+    found = run(connection, "unit_counts", experiment="e", **times, apart_s=3600.0)
     assert found == [
-        (0, "a", 3, 1, 1, 1.0, 0, "x", 1),
-        (1, "a", 3, 3, 2, 3.0, 1, "x", 2),
-        (1, "a", 4, 1, 1, 1.0, 0, "z", 1),
-        (1, "b", 3, 1, 0, 0.0, 0, "x", 1),
+        (0, "a", 3, 1, 1, 1, 1.0, 0, "x", 1),
+        (1, "a", 3, 3, 2, 3, 3.0, 1, "x", 2),
+        (1, "a", 4, 1, 1, 1, 1.0, 0, "z", 1),
+        (1, "b", 3, 1, 0, 1, 0.0, 0, "x", 1),
     ]
+    times["exposed_before"] = "2026-03-10 08:59:59+00"
+    found = run(connection, "unit_counts", experiment="e", **times, apart_s=0.0)
+    assert [row[5] for row in found] == [1, 0, 1, 0]
 
 
 def test_first_exposures(connection: duckdb.DuckDBPyConnection) -> None:

@@ -13,10 +13,12 @@ from coalmine_consumers.experiments import ExperimentSums, experiment_sums
 from coalmine_consumers.maintenance import RetentionPolicy, rebuild
 from coalmine_consumers.maintenance.compact import fold
 from coalmine_consumers.maintenance.expire import expire
+from coalmine_consumers.maintenance.outcomes import settle_outcomes
 from coalmine_consumers.maintenance.policy import SealPolicy
 from coalmine_consumers.maintenance.seal import seal
-from coalmine_consumers.store import Store
-from tests.support.data.store_feed import START, Feed, Row, request
+from coalmine_consumers.store import Store, StoreSettings
+from coalmine_schemas.ranges import Range
+from tests.support.data.store_feed import START, Feed, Row, outcome, request
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
@@ -119,6 +121,36 @@ def test_returning_is_judged_of_units_that_had_time_to_return(store: Store) -> N
     sums = sums_of(store, START + 24 * HOUR, time_to_return=2 * HOUR)
     assert metric(sums, "returned") == ([[3]], [[2]])
     assert np.all(sums.x[sums.metrics.index("requests")].sum() == len(RETURNING))
+
+
+def test_outcomes_are_divided_by_all_units_that_had_the_time(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "declared", StoreSettings(ranges={"spent": Range(0.0, 100.0)}))
+    feed = Feed()
+    calls = [
+        exposed(1, "buys twice", 1, "control"),
+        exposed(2, "buys nothing", 1, "control", HOUR),
+        exposed(3, "buys", 1, "treatment"),
+        exposed(4, "is new", 1, "treatment", 30 * HOUR),
+        exposed(5, "changes arms", 1, "control"),
+        exposed(6, "changes arms", 2, "treatment", 10 * HOUR),
+    ]
+    bought = [
+        outcome(1, START + 2 * HOUR, "spent", 10.0, unit_id="buys twice"),
+        outcome(2, START + 3 * HOUR, "spent", 5.0, unit_id="buys twice"),
+        outcome(3, START + 40 * HOUR, "spent", 7.0, unit_id="buys"),
+        outcome(4, START + 40 * HOUR, "spent", 50.0, unit_id="is new"),
+        outcome(5, START + 40 * HOUR, "spent", 30.0, unit_id="changes arms"),
+    ]
+    store.commit(feed.batch(calls, scores=bought))
+    settle_outcomes(store, START)
+    # The window is 72 hours, and calls mature together every four and a half.
+    early, later, last = (sums_of(store, START + hours * HOUR) for hours in (74.4, 86.5, 107))
+    assert "per_unit.spent" not in early.metrics
+    assert metric(later, "per_unit.spent") == ([[3, 1], [0, 1]], [[15, 7], [0, 30]])
+    assert metric(last, "per_unit.spent") == ([[3, 2], [0, 1]], [[15, 57], [0, 30]])
+    assert metric(last, "spent") == ([[2, 2], [0, 1]], [[15, 57], [0, 30]])
+    assert "per_unit.spent" not in last.binary
+    store.close()
 
 
 def test_units_behind_a_tenth_of_an_arm_are_named(store: Store) -> None:

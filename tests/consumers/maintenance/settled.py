@@ -5,7 +5,7 @@ from datetime import datetime
 from coalmine_consumers.maintenance import Housekeeping, MaintenancePolicy, Outcome, Rhythm
 from coalmine_consumers.store import Store
 
-AT_ONCE = Rhythm(0, 0, 0, 0, 0, 0, 0, overtaken=0, failed=0, look=0.001)
+AT_ONCE = Rhythm(0, 0, 0, 0, 0, 0, 0, 0, overtaken=0, failed=0, look=0.001)
 """Every task is due whenever it is looked at."""
 
 

@@ -28,6 +28,7 @@ from coalmine_consumers.maintenance.expire_dead_letters import expire_dead_lette
 from coalmine_consumers.maintenance.files import delete_retired_files
 from coalmine_consumers.maintenance.ledger import fold_ledger
 from coalmine_consumers.maintenance.merge import merge, plan
+from coalmine_consumers.maintenance.outcomes import settle_outcomes
 from coalmine_consumers.maintenance.rollup_retention import age
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
@@ -36,12 +37,14 @@ from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.resolver import SchemaResolver
 from tests.support.campaign import size
-from tests.support.data.store_feed import START, Feed, dead_letter, feedback, request, score
+from tests.support.data.store_feed import START, Feed, dead_letter, feedback, outcome, request, score
 from tests.support.oracles.store_state import assert_same, by_hand, folded, freeze_windows, query
 
 SETTINGS = StoreSettings(segment_min_rows=6, segment_min_day_rows=2, threads=1, segments=("language",))
 ENCODER = Encoder(SingleObjectFraming())
-BOUNDS = "INSERT INTO experiment_bounds VALUES ('tone', 'grounding', 0.5, 3.0, 'first values', 0, now())"
+BOUNDS = """INSERT INTO experiment_bounds VALUES
+    ('tone', 'grounding', 0.5, 3.0, 'first values', 0, now()),
+    ('tone', 'kept', 0.0, 9.0, 'declared', 0, now())"""
 NUMBERS = st.integers(0, 30)
 RETENTION = RetentionPolicy(raw_days=2, dead_letter_days=2)
 Answers = dict[str, dict[tuple[Any, ...], tuple[Any, ...]]]
@@ -60,6 +63,12 @@ def numbered(number: int) -> dict[str, Any]:
         metrics=[("grounding", number / 7)],
         segments=[("language", f"l{number % 23}")] if number % 6 else [],
     )
+
+
+def of_unit(row: dict[str, Any], hours: int, number: int) -> dict[str, Any]:
+    """A late outcome of the unit of a request."""
+    at = row["event_time"] + timedelta(hours=hours)
+    return outcome(number, at, "kept", number / 9, unit_id=row["unit_id"])
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -84,8 +93,15 @@ class AnyOrder(RuleBasedStateMachine):
         requests=st.lists(NUMBERS, max_size=9),
         about=st.lists(st.tuples(NUMBERS, st.integers(0, 2), st.integers(-1, 2)), max_size=5),
         scored=st.lists(NUMBERS, max_size=4),
+        kept=st.lists(st.tuples(NUMBERS, st.integers(-2, 90)), max_size=4),
     )
-    def commit(self, requests: list[int], about: list[tuple[int, int, int]], scored: list[int]) -> None:
+    def commit(
+        self,
+        requests: list[int],
+        about: list[tuple[int, int, int]],
+        scored: list[int],
+        kept: list[tuple[int, int]],
+    ) -> None:
         reactions = []
         for number, which, days in about:
             on = numbered(number)
@@ -95,7 +111,10 @@ class AnyOrder(RuleBasedStateMachine):
         self._commit(
             [numbered(number) for number in requests],
             reactions,
-            [score(number, numbered(number), number / 9) for number in scored],
+            [
+                *(score(number, numbered(number), number / 9) for number in scored),
+                *(of_unit(numbered(number), hours, number) for number, hours in kept),
+            ],
         )
 
     def _commit(
@@ -156,6 +175,11 @@ class AnyOrder(RuleBasedStateMachine):
                 fold(self.store, table, rows_at_once=rows_at_once)
 
         self._unchanged(fold_all)
+
+    @rule()
+    def settle(self) -> None:
+        settle_outcomes(self.store, self.now)
+        self._unchanged(lambda: settle_outcomes(self.store, self.now))
 
     @rule()
     def rebuild(self) -> None:

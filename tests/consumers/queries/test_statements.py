@@ -366,6 +366,9 @@ def test_standing(connection: duckdb.DuckDBPyConnection) -> None:
     pending = {"request_id": some_id, "event_time": HOUR, "ingest_id": 1}
     insert(connection, "pending_feedback", {**pending, "feedback_id": some_id, "has_correction": False})
     insert(connection, "pending_scores", *[{**pending, "score_id": some_id, "name": "q", "value": 1.0}] * 2)
+    outcome = {"score_id": some_id, "event_time": HOUR, "app": "a", "name": "q", "value": 1.0, "unit_id": "u"}
+    outcome |= {"ingest_id": 1, "ingested_at": HOUR}
+    insert(connection, "late_outcomes", outcome, {**outcome, "request_id": some_id})
     letter = {"dead_letter_id": some_id, "failed_at": HOUR, "source_topic": "t", "source_partition": "0"}
     letter |= {"source_offset": 0, "event": "scores", "stage": "frame", "reason": "r", "payload": b""}
     insert(
@@ -380,7 +383,7 @@ def test_standing(connection: duckdb.DuckDBPyConnection) -> None:
     assert (found["dead_letters_open"], found["unattributed_feedback"], found["unattributed_scores"]) == (
         2,
         1,
-        2,
+        3,
     )
     assert found["gaps_total"] == 0
 

@@ -184,6 +184,110 @@ def test_pending_scores_of(connection: duckdb.DuckDBPyConnection) -> None:
     assert row == {"position": 0, "score_id": str(A), "request_id": str(C), "name": "q", "value": 0.5}
 
 
+OUTCOME = {"app": "b", "name": "converted", "value": 1.0, "ingest_id": 4, "ingested_at": AT}
+
+
+def calls(connection: duckdb.DuckDBPyConnection, *rows: tuple[UUID, str, str, str | None, str]) -> None:
+    """Requests: id, time, unit, session and prompt."""
+    keys = ("request_id", "event_time", "unit_id", "session_id", "prompt")
+    insert(connection, "requests_hot", *({**REQUEST, **dict(zip(keys, row, strict=True))} for row in rows))
+
+
+def exposures(connection: duckdb.DuckDBPyConnection, **whose: str | None) -> list[UUID]:
+    """The request that an outcome of nine o'clock belongs to, with a window of an hour; none or one."""
+    outcome = {"unit_id": None, "session_id": None, "prompt": None, **whose}
+    extra = {name: pa.array([value], pa.string()) for name, value in outcome.items()}
+    nine = pa.array([datetime(2026, 3, 10, 9, tzinfo=UTC)], pa.timestamp("us", "UTC"))
+    connection.register("open", ids("score_id", D, extra={"event_time": nine, **extra}))
+    text = statement("last_exposures", STORE).format(requests="requests_hot", outcomes="open")
+    bounds = {"first": "2026-03-10 08:00:00+00", "last": "2026-03-10 09:00:00+00"}
+    found = fetch_rows(connection, text, {"window_us": 3_600_000_000, **bounds})
+    assert all(row["score_id"] == str(D) for row in found)
+    return [UUID(row["request_id"]) for row in found]
+
+
+def test_last_exposures(connection: duckdb.DuckDBPyConnection) -> None:
+    e, f = UUID(int=5 << 64), UUID(int=6 << 64)
+    calls(
+        connection,
+        (A, "2026-03-10 07:59:59+00", "ann", "s", "refund"),
+        (B, "2026-03-10 08:00:00+00", "ann", "s", "refund"),
+        (C, "2026-03-10 08:30:00+00", "ann", "t", "greet"),
+        (e, "2026-03-10 09:00:01+00", "ann", "s", "refund"),
+        (f, "2026-03-10 09:00:00+00", "bob", "t", "refund"),
+    )
+    assert exposures(connection, unit_id="ann") == [C]
+    assert exposures(connection, unit_id="ann", prompt="refund") == [B]
+    assert exposures(connection, unit_id="ann", session_id="s") == [B]
+    assert exposures(connection, session_id="t") == [f]
+    assert exposures(connection, session_id="t", prompt="greet") == [C]
+    assert exposures(connection, unit_id="cid") == exposures(connection, unit_id="bob", session_id="s") == []
+
+
+def test_last_exposures_of_calls_at_one_moment(connection: duckdb.DuckDBPyConnection) -> None:
+    at = "2026-03-10 08:30:00+00"
+    calls(connection, *((each, at, "ann", None, "refund") for each in (B, D, C)))
+    assert exposures(connection, unit_id="ann") == [D]
+
+
+def test_reopen_outcomes(connection: duckdb.DuckDBPyConnection) -> None:
+    settled = {
+        "event_time": "2026-03-10 09:00:00+00",
+        "request_time": "2026-03-10 08:30:00+00",
+        "request_id": A,
+    }
+    never = {"event_time": "2026-03-10 09:00:00+00"}
+    outcomes: dict[str, dict[str, Any]] = {
+        "was earlier": {**settled, "unit_id": "ann"},
+        "none was known": {**never, "unit_id": "ann"},
+        "of a session": {**never, "session_id": "s"},
+        "of both": {**never, "unit_id": "ann", "session_id": "s"},
+        "of another": {**never, "unit_id": "bob"},
+        "was later": {**settled, "unit_id": "ann", "request_time": "2026-03-10 08:50:00+00"},
+        "before": {**never, "unit_id": "ann", "event_time": "2026-03-10 08:39:59+00"},
+        "beyond the window": {**never, "unit_id": "ann", "event_time": "2026-03-10 09:40:01+00"},
+    }
+    names = list(outcomes)
+    rows = ({**OUTCOME, **row, "score_id": UUID(int=at)} for at, row in enumerate(outcomes.values()))
+    insert(connection, "late_outcomes", *rows)
+    moment = pa.array([datetime(2026, 3, 10, 8, 40, tzinfo=UTC)], pa.timestamp("us", "UTC"))
+    connection.register("arrived", pa.table({"unit_id": ["ann"], "session_id": ["s"], "event_time": moment}))
+    parameters = {"first": "2026-03-10 08:40:00+00", "window_us": 3_600_000_000, "ingest_id": 7}
+    connection.execute(statement("reopen_outcomes", STORE), parameters).fetchall()
+    found = fetch_rows(
+        connection, "SELECT score_id FROM late_outcomes WHERE open_since = 7 ORDER BY score_id"
+    )
+    assert [names[UUID(row["score_id"]).int] for row in found] == names[:4]
+
+
+def test_scores_with_outcomes(connection: duckdb.DuckDBPyConnection) -> None:
+    raw = {**OUTCOME, "event_time": AT, "source": "judge"}
+    insert(
+        connection,
+        "scores_hot",
+        {**raw, "score_id": A, "request_id": C, "rationale": "why"},
+        {**raw, "score_id": B, "request_id": B, "unit_id": "ann"},
+        {**raw, "score_id": D, "request_id": D, "session_id": "s"},
+    )
+    kept = {**OUTCOME, "event_time": AT}
+    insert(
+        connection,
+        "late_outcomes",
+        {**kept, "score_id": B, "unit_id": "ann", "request_id": C, "attributed_in": 9},
+        {**kept, "score_id": D, "session_id": "s"},
+    )
+    text = statement("scores_with_outcomes", STORE).format(scores="scores_hot")
+    found = fetch_rows(connection, f"SELECT * FROM ({text}) ORDER BY score_id")
+    whose = {"unit_id", "session_id", "prompt"}
+    assert set(found[0]) == set(connection.table("scores_hot").columns) - whose | {"is_outcome"}
+    columns = ("request_id", "ingest_id", "is_outcome", "rationale", "source")
+    assert [tuple(row[name] for name in columns) for row in found] == [
+        (str(C), 4, False, "why", "judge"),
+        (str(C), 9, True, None, "unknown"),
+        (str(D), 4, True, None, "unknown"),
+    ]
+
+
 def test_counted_feedback(connection: duckdb.DuckDBPyConnection) -> None:
     said = {"event_time": AT, "app": "a", "metadata": [], "ingested_at": AT, "unit_id": "ann", "thumbs": "up"}
     insert(

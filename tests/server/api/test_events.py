@@ -1,8 +1,11 @@
 """Events over HTTP, into a real server and out of its store."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.limits import shortened
@@ -61,6 +64,44 @@ def test_a_retry_counts_once(admin: Person, sender: Person) -> None:
     (row,) = [each for each in admin.get("/v1/versions")["items"] if each["prompt"] == "retried"]
     assert row["requests"] == 1
     assert len(stored(admin, asked["request_id"], 1)["feedback"]) == 1
+
+
+def test_a_late_outcome_finds_the_last_call_of_its_unit(admin: Person, sender: Person) -> None:
+    unit, session = f"user-{uuid7()}", f"session-{uuid7()}"
+    first, last = (call(unit_id=unit, session_id=each, prompt="sold") for each in (session, None))
+    sender.post("/v1/events", {"events": [first]})
+    sender.post("/v1/events", {"events": [last]})
+    at = datetime.now(UTC).isoformat()
+    paid = {"type": "outcome", "unit_id": unit, "name": "paid", "value": 3.0, "event_time": at}
+    reopened = {"type": "outcome", "session_id": session, "name": "reopened", "value": 1.0}
+    for _ in range(2):
+        assert sender.post("/v1/events", {"events": [paid]})["accepted"] == 1
+    sender.post("/v1/events", {"events": [reopened]})
+    (of_last,) = stored(admin, last["request_id"], scores=1)["scores"]
+    (of_first,) = stored(admin, first["request_id"], scores=1)["scores"]
+    assert (of_last["name"], of_last["value"]) == ("paid", 3.0)
+    assert (of_first["name"], of_first["value"]) == ("reopened", 1.0)
+
+
+OF_UNIT = {"type": "outcome", "unit_id": "u", "name": "paid", "value": 1.0}
+BAD_OUTCOMES: dict[str, tuple[dict[str, Any], str, str]] = {
+    "nobody's": ({**OF_UNIT, "unit_id": ""}, "unit_id", "session_id"),
+    "a call's": ({**OF_UNIT, "request_id": uuid7()}, "request_id", "no field"),
+    "no value": ({**OF_UNIT, "value": None}, "value", ""),
+    "no uuid": ({**OF_UNIT, "score_id": "7"}, "score_id", "not a UUID"),
+    "no time": ({**OF_UNIT, "event_time": "yesterday"}, "event_time", "2026-"),
+    "no zone": ({**OF_UNIT, "event_time": "2026-11-29T10:00:00"}, "event_time", "time zone"),
+    "a unit's score": ({**OF_UNIT, "type": "score", "request_id": uuid7()}, "unit_id", "no field"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_OUTCOMES)
+def test_a_bad_outcome_says_what_to_change(sender: Person, bad: str) -> None:
+    event, field, words = BAD_OUTCOMES[bad]
+    answer = sender.post("/v1/events", {"events": [event, call()]})
+    (problem,) = answer["errors"]
+    assert (answer["accepted"], problem["index"], problem["field"]) == (1, 0, field)
+    assert words in problem["detail"]
 
 
 BAD: dict[str, tuple[dict[str, Any], str, str]] = {

@@ -78,6 +78,13 @@ def score(number: int, about: Row, value: float, name: str = "quality", at: date
     }
 
 
+def outcome(number: int, at: datetime, name: str = "converted", value: float = 1.0, **whose: Any) -> Row:
+    """A late outcome of a `unit_id` or `session_id`, perhaps of a `prompt`."""
+    score_id = id_at(at, number)
+    row: Row = {"score_id": score_id, "request_id": score_id, "event_time": at, "app": "billing"}
+    return row | {"name": name, "value": value, "source": "unknown"} | whose
+
+
 def dead_letter(payload: bytes, event: LedgerEvent = "requests", **values: Any) -> FailedMessage:
     """A message that could not be stored."""
     row: dict[str, Any] = {

@@ -85,8 +85,16 @@ def fold_rows(table: str, rows: pa.Table) -> dict[tuple[Any, ...], tuple[Any, ..
     for row in rows.to_pylist():
         groups.setdefault(tuple(row[name] for name in names), []).append(row)
     return {
-        key: tuple(_fold(table, parts, rows.column_names[_KEYS[table] :])) for key, parts in groups.items()
+        key: tuple(_fold(table, parts, rows.column_names[_KEYS[table] :]))
+        for key, parts in groups.items()
+        if not _is_taken_back(parts)
     }
+
+
+def _is_taken_back(parts: Sequence[dict[str, Any]]) -> bool:
+    """Whether nothing is left of what was added."""
+    counts: list[int] = [part.get("n", 1) for part in parts]
+    return sum(counts) == 0 and min(counts) < 0
 
 
 def _fold(table: str, parts: Sequence[dict[str, Any]], names: Sequence[str]) -> list[Any]:

@@ -11,6 +11,7 @@ SELECT
     (SELECT coalesce(sum(stored), 0) FROM batches WHERE event = 'feedback')::BIGINT AS stored_feedback,
     (SELECT count(*) FROM pending_feedback) AS pending_feedback,
     (SELECT count(*) FROM pending_scores) AS pending_scores,
+    (SELECT count(*) FROM late_outcomes WHERE request_id IS NULL) AS pending_outcomes,
     (SELECT coalesce(sum(unattributed), 0) FROM expired_rows WHERE event = 'feedback')::BIGINT
         AS expired_unattributed_feedback,
     (SELECT coalesce(sum(unattributed), 0) FROM expired_rows WHERE event = 'scores')::BIGINT

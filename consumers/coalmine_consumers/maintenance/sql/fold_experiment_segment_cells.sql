@@ -10,4 +10,5 @@ SELECT
     fsum(sum_y) AS sum_y
 FROM {source}
 GROUP BY ALL
+HAVING sum(n) <> 0 OR min(n) = 0  -- else all that was added was taken back
 ORDER BY experiment

@@ -16,3 +16,4 @@ SELECT
     sum(m2 + n * (centred.mean - centre) ** 2) AS m2
 FROM centred
 GROUP BY resolution, bucket_start, prompt, version, variant, environment, app, model, name
+HAVING sum(n) <> 0  -- else all that was added was taken back

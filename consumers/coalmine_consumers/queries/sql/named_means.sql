@@ -19,4 +19,5 @@ WHERE name = $name
   AND ($model IS NULL OR model = $model)
   AND ($preferred IS NULL OR (variant IS NOT DISTINCT FROM 'preferred') = $preferred)
 GROUP BY ALL
+HAVING sum(n) <> 0
 ORDER BY ALL

@@ -79,10 +79,12 @@ class EventsBody(Body):
     events: list[dict[str, Any]] = Field(
         min_length=1,
         max_length=MAX_EVENTS,
-        description="Each has `type` (`request`, `feedback` or `score`), `request_id` (a UUID, the same in a "
-        "retry) and the fields of that event. A request needs `prompt`, `version` and `latency_ms`, too; a "
-        "score `name` and `value`; feedback one of `thumbs`, `rating`, `comment` and `correction`. `app` is "
-        "the token's subject unless given, `event_time` now.",
+        description="Each has `type` (`request`, `feedback`, `score` or `outcome`), `request_id` (a UUID, "
+        "the same in a retry) and the fields of that event. A request needs `prompt`, `version` and "
+        "`latency_ms`, too; a score `name` and `value`; feedback one of `thumbs`, `rating`, `comment` "
+        "and `correction`. A late outcome has no `request_id` but the `unit_id` or `session_id` of the "
+        "calls, `name` and `value`, and perhaps `prompt`; in a retry it counts once if it has "
+        "`event_time`. `app` is the token's subject unless given, `event_time` now.",
         examples=[
             [
                 {
@@ -97,7 +99,7 @@ class EventsBody(Body):
 
 @router.post("/events", responses=problem_responses(413))
 async def send_events(request: Request, actor: Sender, body: EventsBody) -> EventsTaken:
-    """Stores requests, feedback and scores: what the client does for Python, for everything else.
+    """Stores requests, feedback, scores and late outcomes: what the client does for Python, for all others.
 
     The answer comes once the events are safe. A bad one costs no other: `errors` names each. 422 means that
     none was good, 429 and 503 that the same batch may be sent again after `Retry-After`; what was stored

@@ -7,6 +7,7 @@ there, and a bad event is answered to its sender and not found later among the d
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from coalmine.texts import TEXT_FIELDS
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.errors import InvalidParameter, nearest
 from coalmine_schemas.events import EventName, PromptFeedback, PromptRequest, PromptScore
-from coalmine_schemas.identifiers import derived_uuid7
+from coalmine_schemas.identifiers import derived_uuid7, uuid7
 from coalmine_schemas.limits import ID_CHARS, shortened
 from coalmine_schemas.outcomes import outcome_of
 from coalmine_schemas.results import result
@@ -90,19 +91,26 @@ class _Kind:
     id_field: str
 
 
-def _kind(event: EventName, cls: type, id_field: str) -> _Kind:
-    names = frozenset(each.name for each in fields(cls)) - _OWN
+def _kind(event: EventName, cls: type, id_field: str, without: frozenset[str] = frozenset()) -> _Kind:
+    names = frozenset(each.name for each in fields(cls)) - _OWN - without
     return _Kind(event, TypeAdapter(cls), names, id_field)
+
+
+_WHOSE: Final = frozenset({"unit_id", "session_id", "prompt"})
+"""What only a late outcome says."""
+_OF_CALLS: Final = frozenset({"request_id", "source", "scorer", "rationale"})
+"""What only a score of a call says."""
 
 
 KINDS: Final[Mapping[str, _Kind]] = {
     "request": _kind("requests", PromptRequest, "request_id"),
     "feedback": _kind("feedback", PromptFeedback, "feedback_id"),
-    "score": _kind("scores", PromptScore, "score_id"),
+    "score": _kind("scores", PromptScore, "score_id", _WHOSE),
+    "outcome": _kind("scores", PromptScore, "score_id", _OF_CALLS),
 }
 """By the word in `type`."""
 
-KindName = Literal["request", "feedback", "score"]
+KindName = Literal["request", "feedback", "score", "outcome"]
 
 
 class _Bad(Exception):
@@ -253,6 +261,8 @@ def _event(kind: _Kind, values: dict[str, Any], app: str, environment: str) -> A
             meant = nearest(name, kind.names)
             raise _Bad(name[:64], "is no field of this event" + (f": did you mean {meant}?" if meant else ""))
     values["app"] = values.get("app") or app
+    if kind is KINDS["outcome"]:
+        values = _with_own_id(values)
     request_id = values.get("request_id")
     if not isinstance(request_id, str) or not UUID_PATTERN.fullmatch(request_id):
         what = "is missing" if request_id is None else "is not a UUID"
@@ -279,6 +289,10 @@ def _event(kind: _Kind, values: dict[str, Any], app: str, environment: str) -> A
         raise _Bad(where, _WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))) from error
     if event.event_time.tzinfo is None:
         raise _Bad("event_time", _WORDS["timezone_naive"])
+    return _with_something_said(event)
+
+
+def _with_something_said(event: Any) -> Any:  # noqa: ANN401 - any of the three
     if isinstance(event, PromptFeedback):
         try:
             checked_feedback(event)
@@ -286,6 +300,31 @@ def _event(kind: _Kind, values: dict[str, Any], app: str, environment: str) -> A
             raise _Bad("", "the feedback says nothing: give thumbs, rating, comment or correction") from error
     return event
 
+
+def _with_own_id(outcome: dict[str, Any]) -> dict[str, Any]:
+    """An outcome with its own id in place of a call's. A retry has the same, if it says when that was."""
+    if not outcome.get("unit_id") and not outcome.get("session_id"):
+        raise _Bad("unit_id", "is missing, and session_id: give the one that the calls have")
+    given = outcome.get("score_id")
+    if given is None:
+        when = outcome.get("event_time")
+        texts = ("outcome", repr(sorted(outcome.items())))
+        given = uuid7() if when is None else derived_uuid7(_time_ms(when), *texts)
+    elif not isinstance(given, str) or not UUID_PATTERN.fullmatch(given):
+        raise _Bad("score_id", "is not a UUID: give the outcome's id, the same in a retry: an id counts once")
+    whose = {name: outcome[name] or None for name in _WHOSE if name in outcome}
+    return outcome | whose | {"score_id": given, "request_id": given}
+
+
+def _time_ms(when: object) -> int:
+    """Of a time as events have it; what is none is refused later."""
+    try:
+        return int(_TIME.validate_python(when).timestamp() * 1000)
+    except (ValidationError, OverflowError):
+        return 0
+
+
+_TIME: Final = TypeAdapter(datetime)
 
 _DEFAULTED: Final = {
     *(
