@@ -113,6 +113,8 @@ BROKEN: list[tuple[EventName, dict[str, Any], str]] = [
     ("scores", {"value": 1e200}, "value is above 1e+15"),
     ("scores", {"name": LONG}, "name is longer than 200 characters: 2000"),
     ("scores", {"scorer": "s" * 5_000}, "scorer is longer than 500 characters: 5000"),
+    ("scores", {"unit_id": LONG}, "unit_id is longer than 500 characters: 2000"),
+    ("scores", {"session_id": LONG}, "session_id is longer than 500 characters: 2000"),
     ("deployments", {"environment": ""}, "environment is empty"),
     ("deployments", {"revision": -1}, "revision is below 0: -1"),
     ("deployments", {"arms": [ARM, {**ARM, "weight": -0.5}]}, "arms[1].weight is below 0: -0.5"),
