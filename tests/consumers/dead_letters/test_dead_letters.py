@@ -121,7 +121,7 @@ def test_one_dead_letter_is_shown_with_bytes_reason_and_header(store: Store) -> 
     assert found is not None
     assert (b64decode(found.payload_base64), found.key_base64) == (bad.payload, "aw==")
     assert (found.reason, found.size_bytes) == ("not a frame", len(bad.payload))
-    assert (found.frame, found.published_as) == ("single_object", "scores version 1")
+    assert (found.frame, found.published_as) == ("single_object", "scores version 2")
     assert get_dead_letter(store.reader(), id_at(START, 77)) is None
     assert get_dead_letter(store.reader(), "none") is None
 
