@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler  # type: ignore[import-not-found, unused-ignore]
@@ -30,10 +30,12 @@ class CoalmineCallback(BaseCallbackHandler):  # type: ignore[misc, unused-ignore
     run_inline = True
     """Not in another thread, whose clock would be late and which does not know of `using`."""
 
-    def __init__(self) -> None:
-        self._calls: dict[UUID, tuple[Call, asyncio.Task[Any] | None, _WhenDone]] = {}
+    _calls: ClassVar[dict[UUID, tuple[Call, asyncio.Task[Any] | None, _WhenDone]]] = {}
+    """Of all callbacks: a run that has two is one event."""
 
     def on_llm_start(self, serialized: Any, prompts: Any, *, run_id: UUID, **about: Any) -> None:  # noqa: ANN401, D102
+        if run_id in self._calls:
+            return
         parameters, metadata = about.get("invocation_params") or {}, about.get("metadata") or {}
         model = metadata.get("ls_model_name") or parameters.get("model") or parameters.get("model_name")
         call = begin_call(model=model, provider=metadata.get("ls_provider"))

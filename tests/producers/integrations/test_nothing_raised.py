@@ -158,13 +158,13 @@ class _Slow(BaseChatModel):
 
 
 def test_a_run_of_langchain_that_is_cancelled_is_one_event(cm: Coalmine, tmp_path: Path) -> None:
-    """LangChain calls no callback for it."""
-    callback = CoalmineCallback()
+    """LangChain calls no callback for it. A callback beside that of `instrument` is not another event."""
+    callbacks = [CoalmineCallback(), CoalmineCallback()]
 
     async def cancelled() -> None:
         started = asyncio.Event()
         model = _Slow(started=started)
-        running = asyncio.create_task(model.ainvoke("x", config={"callbacks": [callback]}))
+        running = asyncio.create_task(model.ainvoke("x", config={"callbacks": callbacks}))
         await started.wait()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -57,6 +57,8 @@ def check_rows(store: Store, expected: Expected) -> None:
     """Every stored row, every column."""
     for event in INGESTED_EVENTS:
         wanted = _table(event, expected.rows[event])
+        if event == "scores":  # whose it is only outcomes say, and here is none
+            wanted = wanted.drop_columns(["unit_id", "session_id", "prompt"])
         columns = ", ".join(
             f"{name}::VARCHAR AS {name}" if name in ("request_id", "feedback_id", "score_id") else name
             for name in wanted.column_names
