@@ -159,7 +159,7 @@ class _Slow(BaseChatModel):
 
 def test_a_run_of_langchain_that_is_cancelled_is_one_event(cm: Coalmine, tmp_path: Path) -> None:
     """LangChain calls no callback for it. A callback beside that of `instrument` is not another event."""
-    callbacks = [CoalmineCallback(), CoalmineCallback()]
+    callbacks: list[Any] = [CoalmineCallback(), CoalmineCallback()]
 
     async def cancelled() -> None:
         started = asyncio.Event()
