@@ -71,10 +71,10 @@ def read_folder(directory: Path) -> list[PromptFile]:
         if any(part[0] in "._" for part in relative.parts) or path.name == "README.md":
             continue
         try:
-            name, version = name_and_version(relative)
             if not path.is_file():  # a pipe would be waited for
                 problems.append(f"{path}: is no file, or a link to nothing: put a file there, or delete it")
                 continue
+            name, version = name_and_version(relative)
             if path.stat().st_size > _LARGEST_BYTES:
                 problems.append(f"{path}: the file is too large: a prompt has at most {_LARGEST_BYTES} bytes")
                 continue

@@ -36,12 +36,13 @@ def test_what_is_no_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
     write(tmp_path, "a", "1.0.0")
     (tmp_path / "a" / "1.1.0.md").symlink_to(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "a" / "1.2.0.md")
+    os.mkfifo(tmp_path / "named-wrongly-too.md")
     (tmp_path / "a" / "1.3.0.md").mkdir()
     with pytest.raises(InvalidFiles) as refused:
         read_folder(tmp_path)
     assert [each.partition(": ")[2] for each in refused.value.problems] == [
         "is no file, or a link to nothing: put a file there, or delete it"
-    ] * 3
+    ] * 4
 
 
 def test_a_circle_of_includes_is_refused_and_named(tmp_path: Path) -> None:

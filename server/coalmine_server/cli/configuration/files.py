@@ -168,6 +168,9 @@ def _read(path: Path, model: type[Model], problems: list[str]) -> Given[Model] |
 
 
 def _text(path: Path, problems: list[str]) -> str | None:
+    if not path.is_file():  # a pipe would be waited for
+        problems.append(f"{path}: is no file: put a file there, or delete it")
+        return None
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

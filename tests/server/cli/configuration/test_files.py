@@ -1,5 +1,6 @@
 """Mistakes in a folder of configuration: each with its file, line, key and remedy, without a server."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,12 @@ def test_what_begins_with_a_dot_or_an_underscore_and_read_mes_are_left_out(tmp_p
     done = coalmine("plan", "conf", home=tmp_path, env=NOWHERE)
     assert done.returncode == 3  # only then is the server asked
     assert coalmine("apply", "conf", home=tmp_path, env=NOWHERE).returncode == 2  # nobody can be asked
+
+
+def test_a_pipe_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "conf" / "environments").mkdir(parents=True)
+    for name in ("alerts.yaml", "environments/prod.yaml"):
+        os.mkfifo(tmp_path / "conf" / name)
+    said = refusal(tmp_path, {})
+    assert "alerts.yaml: is no file: put a file there, or delete it" in said
+    assert "prod.yaml: nothing reads it" in said
