@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coalmine_registry.roles import Actor
 from coalmine_schemas.feedback_link import LINK_PATH
+from coalmine_server.api.sent import Sent, send_as_sent
 
 SHARED_PATHS: Final = frozenset(
     f"/v1/{name}"
@@ -33,15 +34,6 @@ MOST_BYTES: Final = 32 * 2**20
 """Of all kept answers with their questions."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-    route: object
-    """Of Starlette; names the route in metrics."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Asked:
     """A question that is being answered, or was."""
@@ -51,30 +43,8 @@ class _Asked:
     state: Hashable
     """Of the store, when it was asked."""
     at_s: float
-    answer: "asyncio.Future[_Answer | None]" = field(default_factory=asyncio.Future)
+    answer: "asyncio.Future[Sent | None]" = field(default_factory=asyncio.Future)
     """None: whoever asked it first did not get one."""
-
-
-class _Taken:
-    """What an application sends."""
-
-    def __init__(self) -> None:
-        self._status = 0
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._body = bytearray()
-        self.complete = False
-
-    async def take(self, message: Message) -> None:
-        """Takes a message, as ASGI's `send`."""
-        if message["type"] == "http.response.start":
-            self._status, self._headers = message["status"], list(message.get("headers", ()))
-        elif message["type"] == "http.response.body":
-            self._body.extend(message.get("body", b""))
-            self.complete = not message.get("more_body", False)
-
-    def answer(self, route: object) -> _Answer:
-        """Returns all of it."""
-        return _Answer(self._status, self._headers, bytes(self._body), route)
 
 
 class SharedAnswersMiddleware:
@@ -135,29 +105,29 @@ class SharedAnswersMiddleware:
         )
         accepted_s = _accepted_s(headers.get("cache-control", ""))
         while (asked := self._asked.get(key)) is not None and self._serves(asked, accepted_s):
-            found = await asyncio.shield(asked.answer)
-            if found is not None:
-                scope["route"] = found.route
-                await _give(found, send)
+            shared = await asyncio.shield(asked.answer)
+            if shared is not None:
+                scope["route"] = shared.route
+                await send_as_sent(shared, send)
                 return
         asked = self._asked[key] = _Asked(self._acts, self._state(), self._clock())
         self._asked.move_to_end(key)
-        taken = _Taken()
+        found = Sent()
         try:
-            await self._app(scope, receive, taken.take)
+            await self._app(scope, receive, found.take)
         except BaseException:
             asked.answer.set_result(None)
             self._forget(key, asked)
-            if taken.complete:  # what tells of the fault
-                await _give(taken.answer(None), send)
+            if found.complete:  # what tells of the fault
+                await send_as_sent(found, send)
             raise
-        found = taken.answer(scope.get("route"))
+        found.route = scope.get("route")
         # A refusal is about the token that asked, and names its subject.
         asked.answer.set_result(None if found.status in (401, 403) else found)
         if found.status != 200 or len(found.body) > LARGEST_BYTES:
             self._forget(key, asked)
         self._tidy()
-        await _give(found, send)
+        await send_as_sent(found, send)
 
     def _serves(self, asked: _Asked, accepted_s: float) -> bool:
         """True if a question's answer is one for who asks now."""
@@ -185,12 +155,6 @@ class SharedAnswersMiddleware:
 def _size(key: tuple[Hashable, ...]) -> int:
     """Bytes of a question, which may be longer than its answer."""
     return sum(len(part) for part in key if isinstance(part, str | bytes))
-
-
-async def _give(found: _Answer, send: Send) -> None:
-    # Others add headers of their own to the list.
-    await send({"type": "http.response.start", "status": found.status, "headers": [*found.headers]})
-    await send({"type": "http.response.body", "body": found.body})
 
 
 def _accepted_s(cache_control: str) -> float:

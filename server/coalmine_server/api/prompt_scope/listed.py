@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from coalmine_server.api.parameters import LONGEST_PAGE
 from coalmine_server.api.problems import FORBIDDEN, NOT_ACCEPTABLE, ProblemError
 from coalmine_server.api.prompt_scope.decisions import Listed
-from coalmine_server.api.prompt_scope.sent import Sent, send_as_sent
 from coalmine_server.api.representation import representation
+from coalmine_server.api.sent import Sent, send_as_sent
 
 Visible = Callable[[Any], Awaitable[bool]]
 """Whether the one who asks may see an item."""

@@ -1,15 +1,15 @@
 """Holds tokens that are for some prompts to those: the one place where that is enforced."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs
 
 from anyio import CapacityLimiter, to_thread
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coalmine_registry.roles import Actor
@@ -37,23 +37,15 @@ from coalmine_server.api.prompt_scope.decisions import (
 )
 from coalmine_server.api.prompt_scope.listed import answer_listed
 from coalmine_server.api.prompt_scope.owners import State, owner_of
-from coalmine_server.api.prompt_scope.sent import Sent, replay, send_as_sent
+from coalmine_server.api.sent import Sent, replay, send_as_sent
 from coalmine_server.services.owned_store import NotReady
 
 _threads: Final = CapacityLimiter(8)
 """Of their own: a long query must not keep anybody from a rollback."""
 
 
-def _pattern(path: str) -> re.Pattern[str]:
-    """What matches the paths of a route, as Starlette does."""
-    parts = re.split(r"\{([a-z_]+)\}", path)
-    return re.compile(
-        "".join(f"(?P<{part}>[^/]+)" if place % 2 else re.escape(part) for place, part in enumerate(parts))
-    )
-
-
 _ROUTES: Final = tuple(
-    (method, _pattern(path), decided)
+    (method, compile_path(path)[0], decided)
     for route, decided in DECISIONS.items()
     for method, _, path in [route.partition(" ")]
 )
@@ -67,7 +59,6 @@ class _Request:
     path: Mapping[str, str]
     query: Mapping[str, list[str]]
     body: Any = None
-    decided: tuple[Decision, ...] = field(default=())
 
     def values(self, place: Place, keys: tuple[str, ...]) -> list[str]:
         """The texts that stand at a place; none where nothing, or something else, stands there."""
@@ -122,7 +113,8 @@ class PromptScopeMiddleware:
         if found is None:
             raise _hidden(actor)
         path, decided = found
-        asked = _Request(actor, path, _query_of(scope), decided=decided)
+        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        asked = _Request(actor, path, query)
         if any(getattr(each, "place", None) == "body" or isinstance(each, Includes) for each in decided):
             body = await _read(receive)
             asked.body = _json_of(body)
@@ -220,13 +212,6 @@ def _matching(scope: Scope) -> tuple[Mapping[str, str], tuple[Decision, ...]] | 
         if method == scope["method"] and (found := pattern.fullmatch(scope["path"])) is not None:
             return found.groupdict(), decided
     return None
-
-
-def _query_of(scope: Scope) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, value in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
-        found.setdefault(name, []).append(value)
-    return found
 
 
 async def _read(receive: Receive) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from coalmine_registry.records import ENVIRONMENTS
 from coalmine_server.cli.configuration.files import Files
 from coalmine_server.cli.configuration.plan import Deployment
 from coalmine_server.cli.options import path_of
@@ -44,7 +45,7 @@ def read_state(client: Client, files: Files) -> RegistryState:
         *(each.terms.environment for each in (files.experiments or {}).values()),
     }
     if rollouts:  # of which the plan may say where
-        environments |= {"dev", "staging", "prod"}
+        environments |= set(ENVIRONMENTS)
     found = [
         each
         for environment in sorted(environments)

@@ -14,12 +14,15 @@ class Sent:
 
     status: int = 0
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    body: bytes = b""
+    body: bytearray = field(default_factory=bytearray)
+    complete: bool = False
+    route: object = None
+    """Of Starlette; names the route in metrics."""
 
     @classmethod
     def of(cls, response: Response) -> Self:
         """Returns what a response would send."""
-        return cls(response.status_code, list(response.raw_headers), bytes(response.body))
+        return cls(response.status_code, list(response.raw_headers), bytearray(response.body), complete=True)
 
     async def take(self, message: Message) -> None:
         """Takes a message, as ASGI's `send`."""
@@ -27,18 +30,20 @@ class Sent:
             self.status, self.headers = message["status"], list(message.get("headers", ()))
         elif message["type"] == "http.response.body":
             self.body += message.get("body", b"")
+            self.complete = not message.get("more_body", False)
 
     def with_body(self, body: bytes) -> "Sent":
         """Returns the same answer with another body."""
         message = {"headers": [*self.headers]}
         MutableHeaders(scope=message)["content-length"] = str(len(body))
-        return Sent(self.status, message["headers"], body)
+        return Sent(self.status, message["headers"], bytearray(body), complete=True)
 
 
 async def send_as_sent(sent: Sent, send: Send) -> None:
     """Sends an answer."""
+    # Others add headers of their own to the list.
     await send({"type": "http.response.start", "status": sent.status, "headers": [*sent.headers]})
-    await send({"type": "http.response.body", "body": sent.body})
+    await send({"type": "http.response.body", "body": bytes(sent.body)})
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
