@@ -216,9 +216,8 @@ def side_by_side(y: Sums, x: Sums, control: int, arms: Sequence[int]) -> Stratif
     block = np.empty((3, step, strata, count, size))  # memory that is asked for again and again costs more
     for start in range(0, len(y), step):
         some = slice(start, start + step)
-        ys, xs, residual = block[:, : len(y[some])]
-        np.stack(list(y[some]), out=ys)
-        np.stack(list(x[some]), out=xs)
+        residual, *spare = block[:, : len(y[some])]
+        ys, xs = _in_one(y[some], spare[0]), _in_one(x[some], spare[1])
         ratio = arm_ratio(ys, xs, residual=residual)
         ratios[:, some] = ratio.fields
         if ratio.clusters.min(initial=size) < size:
@@ -233,6 +232,10 @@ def side_by_side(y: Sums, x: Sums, control: int, arms: Sequence[int]) -> Stratif
             covariance[some, :, 2] = own[:, same]
     treatment, baseline = (ArmRatio(*ratios[..., chosen].swapaxes(2, 3)) for chosen in (others, same))
     return Stratified(treatment, baseline, covariance, groups, y, x, (*arms, control))
+
+
+def _in_one(sums: Sums, spare: FloatArray) -> FloatArray:
+    return sums if isinstance(sums, np.ndarray) else np.stack(sums, out=spare)
 
 
 def _shared_covariance(

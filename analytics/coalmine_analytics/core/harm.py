@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from coalmine_analytics.arrays import FloatArray, IndexArray
-from coalmine_analytics.core.contrast import Contrast, Stratified, Sums, side_by_side
+from coalmine_analytics.core.contrast import Contrast, Stratified, side_by_side
 from coalmine_analytics.core.e_process import log_e_value
 from coalmine_analytics.core.effect import Effect
 from coalmine_analytics.core.worsening import Worsening
@@ -111,21 +111,19 @@ def _without_one_group(  # noqa: PLR0917 - of those harmed, and which
     """Some comparisons, N of them, each without the group of units whose removal lowers the evidence most."""
     rows, columns = at
     *others, control = strata.arms
-    pair = np.stack([np.full(columns.shape, control), np.array(others)[columns]], axis=1)
-    y, x = (
-        [sums[row][:, arms] for row, arms in zip(rows, pair, strict=True)] for sums in (strata.y, strata.x)
-    )
+    y, x = np.empty((2, len(rows), *strata.y[0][:, :2].shape))
+    for pairs, sums in ((y, strata.y), (x, strata.x)):
+        for pair, row, column in zip(pairs, rows, columns, strict=True):
+            pair[:, 0], pair[:, 1] = sums[row][:, control], sums[row][:, others[column]]
     mine = tolerance.at(rows)
     since = np.arange(weight.shape[-1]) >= begun[:, None]
     group = _most_influential(y, x, strata.at(at).contrast(weight[at] * since), mine.at((slice(None), 0)))
-    for sums in (y, x):
-        for of_arms, left_out in zip(sums, group, strict=True):
-            of_arms[..., left_out] = 0.0
+    y[np.arange(len(y)), ..., group] = x[np.arange(len(x)), ..., group] = 0.0
     found, _ = _mixed(side_by_side(y, x, 0, (1,)), weight[at][:, None], mine, mde[at][:, None])
     return np.nan_to_num(found[:, 0], nan=0.0)  # nothing is left to compare
 
 
-def _most_influential(y: Sums, x: Sums, contrast: Contrast, tolerance: Worsening) -> IndexArray:
+def _most_influential(y: FloatArray, x: FloatArray, contrast: Contrast, tolerance: Worsening) -> IndexArray:
     """The group without which the room below the tolerance is largest, in standard errors; shape (N,)."""
     side = np.where(tolerance.both, -np.sign(contrast.difference.estimate), tolerance.side)
     room = tolerance.room(contrast, side)
@@ -133,17 +131,22 @@ def _most_influential(y: Sums, x: Sums, contrast: Contrast, tolerance: Worsening
     share = side[..., None] * contrast.weight
     signed = np.stack([-share * tolerance.factor(contrast, side)[..., None], share], axis=-1)
     arms = contrast.control, contrast.treatment
-    ratio, total = (
-        np.stack([getattr(arm, name) for arm in arms], axis=-1)[..., None] for name in ("ratio", "sum_x")
-    )
-    moved, own = np.empty((2, len(y), y[0].shape[-1]))
+    ratio, total = (np.stack([getattr(arm, name) for arm in arms], axis=-1) for name in ("ratio", "sum_x"))
+    # Lines of (N, 2 S, K)
+    y, x = (sums.reshape(len(sums), -1, sums.shape[-1]) for sums in (y, x))
+    signed, ratio, total = (each.reshape(len(each), -1) for each in (signed, ratio, total))
+    counts = signed != 0
+    of_total = np.divide(signed, total, out=np.zeros(signed.shape), where=counts)
+    moved, own = np.empty((2, len(y), y.shape[-1]))
+    residual, left = np.empty((2, *y.shape[1:]))
     for at in range(len(y)):  # one after the other, as its groups stay in the processor's cache
         with np.errstate(divide="ignore", invalid="ignore"):
-            residual = (y[at] - ratio[at] * x[at]) * signed[at][..., None]
-            residual[signed[at] == 0] = 0.0
-            moved[at] = -(residual / (total[at] - x[at])).sum(axis=(0, 1))
-            own[at] = (residual / total[at]).sum(axis=(0, 1))
+            np.subtract(y[at], np.multiply(x[at], ratio[at, :, None], out=residual), out=residual)
+            np.subtract(total[at, :, None], x[at], out=left)
+            residual[~counts[at]], left[~counts[at]] = 0.0, 1.0
+            own[at] = of_total[at] @ residual
+            moved[at] = -(signed[at] @ np.divide(residual, left, out=residual))
     with np.errstate(divide="ignore", invalid="ignore"):
-        left = np.square(room.standard_error)[:, None] - np.square(own)
-        z = (room.estimate[:, None] + moved) / np.sqrt(np.maximum(left, 1e-6 * np.square(own)))
+        squared = np.square(room.standard_error)[:, None] - np.square(own)
+        z = (room.estimate[:, None] + moved) / np.sqrt(np.maximum(squared, 1e-6 * np.square(own)))
     return np.asarray(np.where(np.isnan(z), np.inf, z).argmax(axis=-1))
