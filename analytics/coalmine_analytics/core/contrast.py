@@ -221,7 +221,7 @@ def side_by_side(y: Sums, x: Sums, control: int, arms: Sequence[int]) -> Stratif
         ratio = arm_ratio(ys, xs, residual=residual)
         ratios[:, some] = ratio.fields
         if ratio.clusters.min(initial=size) < size:
-            present = np.asarray(xs > 0).any(axis=1)  # (M, A, K)
+            present = np.asarray((xs > 0).any(axis=1))  # (M, A, K)
             groups[some] = (present[:, others] | present[:, same]).sum(axis=-1)
             in_any = present.any(axis=1).sum(axis=-1)
         else:
