@@ -1,4 +1,4 @@
-"""Parses and runs an analyst's statement on a snapshot, in a process of its own that cannot reach anything else.
+"""Parses and runs an analyst's statement on a snapshot, in a process that cannot reach anything else.
 
 DuckDB counts no single value as memory (`repeat('x', 2000000000)`), and looks between chunks only whether it
 is to stop: inside the server one statement could end ingest. A process can be limited, and ended.
