@@ -90,7 +90,9 @@ def test_calls_of_a_unit_are_not_paired_with_all_of_its_outcomes(store: Store) -
     """A robot has a hundred thousand of both: pairing them would take hours."""
     feed, number = Feed(), 300
     calls = [request(each, START + timedelta(seconds=each), unit_id="bot") for each in range(number)]
-    bought = [outcome(each, START + timedelta(hours=1, seconds=each), unit_id="bot") for each in range(number)]
+    bought = [
+        outcome(each, START + timedelta(hours=1, seconds=each), unit_id="bot") for each in range(number)
+    ]
     commit(store, feed, [*calls, *bought])
     late = [{"unit_id": "bot", "session_id": "s", "event_time": call["event_time"]} for call in calls]
     common = {"first": START, "window_us": WINDOW // timedelta(microseconds=1)}
