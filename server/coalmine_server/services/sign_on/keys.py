@@ -74,8 +74,8 @@ class IssuerKeys:
 
         Args:
             key_id: As the token says; None for the only one.
-            may_ask: False to have nobody asked for a key that is not known. Known ones are looked up again all
-                the same once they are no longer fresh.
+            may_ask: False to have nobody asked for a key that is not known. Known ones are looked up again
+                all the same once they are no longer fresh.
 
         Raises:
             UnknownKey: The issuer has no such key, or was asked a moment ago.
