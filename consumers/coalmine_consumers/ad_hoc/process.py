@@ -1,15 +1,17 @@
-"""The process in which one statement of an analyst runs: `query` starts this file.
+"""The process in which one statement of an analyst is parsed and runs: `query` starts this file.
 
-It starts with each statement, so it imports little.
+It starts with each statement, so it imports little. It is told and tells one line of JSON at a time: the
+statement, for its syntax tree; then what to run it on, for null once the answer is written, or why not.
 """
 
 import json
+import math
 import resource
 import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -22,6 +24,9 @@ ANSWER: Final = "answer.arrow"
 """File of the folder with the rows of the answer."""
 _OWN_MB: Final = 512
 """Memory of Python and its libraries."""
+_THREADS: Final = 2
+LARGEST_TREE: Final = 8 * 2**20
+"""Characters of a syntax tree, which the server reads: some five times that of the longest lists."""
 _VALUES_PER_MB: Final = 100_000
 """Single values of an answer: each is an object of Python once it is read."""
 
@@ -49,24 +54,65 @@ class Task:
     """Statements that make views of rows in files."""
     files: list[str]
     """Which these are."""
-    statement: str
 
 
 def main() -> None:
-    """Reads a task and its limits from standard input; writes the answer, or on standard output why not."""
-    asked = json.load(sys.stdin)
-    task, limits = Task(**asked["task"]), Limits(**asked["limits"])
+    """Answers what standard input asks, on standard output."""
+    asked = _asked()
+    statement, limits = str(asked["statement"]), Limits(**asked["limits"])
     data_bytes = (_OWN_MB + 2 * limits.memory_mb) * 2**20
     resource.setrlimit(resource.RLIMIT_DATA, (data_bytes, data_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # The server ends it much sooner, unless it was ended itself.
+    cpu_s = 2 * _THREADS * (math.ceil(limits.timeout_s) + 10)
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     try:
-        _answer(task, limits)
+        tree = _tree(statement)
+    except duckdb.Error as error:  # half a surrogate pair
+        _tell({"error": True, "error_message": str(error)})
+        return
+    except MemoryError:
+        tree = ""
+    if not tree or len(tree) > LARGEST_TREE:
+        _tell({"error": True, "error_message": TOO_COMPLICATED})
+        return
+    sys.stdout.write(f"{tree}\n")
+    sys.stdout.flush()
+    task = _asked()
+    if not task:  # it may not run
+        return
+    try:
+        _answer(statement, Task(**task), limits)
     except duckdb.InterruptException:
-        sys.stdout.write(too_slow(limits))
+        _tell(too_slow(limits))
     except (duckdb.OutOfMemoryException, MemoryError, pa.ArrowMemoryError):
-        sys.stdout.write(too_large(limits))
+        _tell(too_large(limits))
     except (duckdb.Error, ValueError) as error:
-        sys.stdout.write(str(error))
+        _tell(str(error))
+    else:
+        _tell(None)
+
+
+def _asked() -> dict[str, Any]:
+    """The next line; nothing if there is none."""
+    found: dict[str, Any] = json.loads(sys.stdin.readline() or "{}")
+    return found
+
+
+def _tell(what: object) -> None:
+    sys.stdout.write(f"{json.dumps(what)}\n")
+    sys.stdout.flush()
+
+
+def _tree(statement: str) -> str:
+    """The syntax tree of a statement, as JSON in one line."""
+    with duckdb.connect(config={"autoinstall_known_extensions": False}) as parser:
+        found = parser.execute("SELECT json_serialize_sql(?::VARCHAR)", [statement]).fetchone()
+    return str(found[0]) if found else ""
+
+
+TOO_COMPLICATED: Final = "the statement is too complicated: nest less, and list fewer things"
+"""Why a statement is not looked into."""
 
 
 def too_slow(limits: Limits) -> str:
@@ -79,13 +125,13 @@ def too_large(limits: Limits) -> str:
     return f"it took more than {limits.memory_mb} MB of memory: give a shorter period or fewer groups"
 
 
-def _answer(task: Task, limits: Limits) -> None:
+def _answer(statement: str, task: Task, limits: Limits) -> None:
     folder = Path(task.folder)
     with duckdb.connect(
         str(folder / DATABASE),
         config={
             "TimeZone": "UTC",
-            "threads": 2,
+            "threads": _THREADS,
             "memory_limit": f"{limits.memory_mb}MiB",
             "temp_directory": str(folder / "temp"),
             "max_temp_directory_size": f"{10 * limits.memory_mb}MiB",
@@ -101,9 +147,7 @@ def _answer(task: Task, limits: Limits) -> None:
         timer = threading.Timer(limits.timeout_s, connection.interrupt)
         timer.daemon = True
         timer.start()
-        with (
-            connection.sql(_without_end(task.statement)).limit(limits.rows + 1).to_arrow_reader(2048) as rows
-        ):
+        with connection.sql(_without_end(statement)).limit(limits.rows + 1).to_arrow_reader(2048) as rows:
             _write(folder / ANSWER, rows, limits)
         timer.cancel()
 

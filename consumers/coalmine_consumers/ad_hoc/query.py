@@ -1,4 +1,4 @@
-"""Runs a statement of an analyst on a snapshot, in a process of its own that cannot reach anything else.
+"""Parses and runs an analyst's statement on a snapshot, in a process that cannot reach anything else.
 
 DuckDB counts no single value as memory (`repeat('x', 2000000000)`), and looks between chunks only whether it
 is to stop: inside the server one statement could end ingest. A process can be limited, and ended.
@@ -11,8 +11,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,7 @@ import duckdb
 import pyarrow as pa
 
 from coalmine_consumers.ad_hoc import process
-from coalmine_consumers.ad_hoc.check import tables_of
+from coalmine_consumers.ad_hoc.check import check_length, tables_of
 from coalmine_consumers.ad_hoc.process import ANSWER, DATABASE, Limits, Task, too_large, too_slow
 from coalmine_consumers.ad_hoc.tables import public_columns
 from coalmine_consumers.raw import INGESTED_EVENTS
@@ -54,11 +55,15 @@ def run_query(
         InvalidParameter: The statement is wrong, reads what it may not, or takes more than the limits.
     """
     limits = limits or Limits()
-    tables = tables_of(statement)
+    check_length(statement)
     folder = Path(tempfile.mkdtemp(prefix="coalmine-sql-"))
     try:
-        views, files = _lend_all(store, folder, tables, private=private)
-        _run(Task(str(folder), views, files, statement), limits)
+        with _process(folder) as process:
+            tree = _ask(process, {"statement": statement, "limits": asdict(limits)}, limits)
+            views, files = _lend_all(store, folder, tables_of(tree), private=private)
+            why_not = json.loads(_ask(process, asdict(Task(str(folder), views, files)), limits))
+        if why_not is not None:
+            raise InvalidParameter(f"sql: {why_not}")
         with pa.OSFile(str(folder / ANSWER)) as file, pa.ipc.open_file(file) as answer:
             found = answer.read_all()
     finally:
@@ -116,23 +121,49 @@ def _attached(cursor: duckdb.DuckDBPyConnection, path: Path) -> Iterator[str]:
         cursor.execute(f"DETACH {name}").fetchall()
 
 
-def _run(task: Task, limits: Limits) -> None:
-    """Runs the process; no secret of this one's environment is in its own."""
+@contextmanager
+def _process(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process for one statement, with no secret of this one's environment; it is ended afterwards."""
     known = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+    with subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, "-P", process.__file__],
+        env={**known, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"},
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+    ) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+def _ask(started: subprocess.Popen[str], what: object, limits: Limits) -> str:
+    """Tells the process something, and returns what it says to that: a line of JSON.
+
+    Raises:
+        InvalidParameter: It took more than the limits.
+    """
+    assert started.stdin is not None  # for the type checker: both are pipes
+    assert started.stdout is not None
+    is_late = threading.Event()
+
+    def end() -> None:
+        is_late.set()
+        started.kill()
+
+    timer = threading.Timer(limits.timeout_s + _GRACE_S, end)
+    timer.daemon = True
+    timer.start()
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter
-            [sys.executable, "-P", process.__file__],
-            input=json.dumps({"task": asdict(task), "limits": asdict(limits)}),
-            env={**known, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUTF8": "1"},
-            cwd=task.folder,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=limits.timeout_s + _GRACE_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise InvalidParameter(f"sql: {too_slow(limits)}") from error
-    if done.stdout:
-        raise InvalidParameter(f"sql: {done.stdout}")
-    if done.returncode:
-        raise InvalidParameter(f"sql: {too_large(limits)}")
+        with suppress(BrokenPipeError):  # it has ended: nothing comes back, either
+            started.stdin.write(f"{json.dumps(what)}\n")
+            started.stdin.flush()
+        said = started.stdout.readline()
+    finally:
+        timer.cancel()
+    if not said:
+        raise InvalidParameter(f"sql: {too_slow(limits) if is_late.is_set() else too_large(limits)}")
+    return said

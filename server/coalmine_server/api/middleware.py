@@ -26,7 +26,15 @@ from coalmine_server.api.problems import (
     problem_response,
 )
 from coalmine_server.api.verifier import FailedLogins, Verifier
-from coalmine_server.services.sign_on import BadToken, IssuerAway, NotAllowed, SignOn, looks_signed
+from coalmine_server.services.sign_on import (
+    OIDC,
+    BadToken,
+    Expired,
+    IssuerAway,
+    NotAllowed,
+    SignOn,
+    looks_signed,
+)
 
 Answer = TypeVar("Answer")
 
@@ -219,7 +227,7 @@ class AuthMiddleware:
 
         async def still_allowed() -> None:
             nonlocal generation
-            if generation != self._verifier.generation:
+            if generation != self._verifier.generation or actor.token_id.startswith(OIDC):
                 generation = self._verifier.generation
                 await self._actor(scope)
 
@@ -272,7 +280,9 @@ class AuthMiddleware:
             if retry_after_s is not None:
                 detail = f"too many wrong tokens came from {address}: try again in {retry_after_s} s"
                 raise ProblemError(TOO_MANY_FAILURES, detail, retry_after_s=retry_after_s) from error
-            self._failed_logins.failed(address)
+            # Behind one address may be many people, of whom one left a page open.
+            if not isinstance(error, Expired):
+                self._failed_logins.failed(address)
             raise ProblemError(UNAUTHENTICATED, str(error)) from error
         except NotAllowed as error:
             raise ProblemError(FORBIDDEN, str(error)) from error

@@ -122,8 +122,8 @@ class SharedAnswersMiddleware:
                 await send_as_sent(found, send)
             raise
         found.route = scope.get("route")
-        # A refusal is about the token that asked, and names its subject.
-        asked.answer.set_result(None if found.status in (401, 403) else found)
+        # A refusal is about the token that asked, and names its subject; so does what is hidden from it.
+        asked.answer.set_result(None if found.status in (401, 403, 404) else found)
         if found.status != 200 or len(found.body) > LARGEST_BYTES:
             self._forget(key, asked)
         self._tidy()

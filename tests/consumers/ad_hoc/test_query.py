@@ -4,6 +4,7 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from coalmine_consumers.ad_hoc import TABLES, Limits, run_query
@@ -115,6 +116,38 @@ def test_one_value_is_bounded_too(store: Store) -> None:
     many = "SELECT list_transform(range(30000000), lambda x: true) AS many"
     with pytest.raises(InvalidParameter, match=r"memory|values"):
         run_query(store, many)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"SELECT 1 FROM {'(' * 4_000}requests{')' * 4_000}",  # DuckDB's parser takes minutes and gigabytes
+        f"SELECT 1 FROM {'requests, ' * 1_900}requests",
+        f"SELECT * FROM {'(SELECT * FROM ' * 700}requests{')' * 700}",
+        f"SELECT {'CASE WHEN true THEN ' * 700}1{' END' * 700}",
+        f"SELECT 1::{'MAP(INT, ' * 900}INT{')' * 900}",
+    ],
+    ids=["parentheses", "joins", "subqueries", "cases", "types"],
+)
+def test_a_statement_that_is_hard_to_read_costs_this_process_nothing(store: Store, statement: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    with pytest.raises(InvalidParameter, match=r"too complicated|memory|more than"):
+        run_query(store, statement, Limits(timeout_s=5))
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    assert after.ru_maxrss - before.ru_maxrss < 200_000  # kB
+
+
+def test_no_function_reads_the_catalogue(store: Store) -> None:
+    """As macros of DuckDB do, and those of its next version may."""
+    with duckdb.connect() as connection:
+        macros = connection.sql(
+            "SELECT DISTINCT function_name, parameters FROM duckdb_functions() "
+            "WHERE function_type = 'macro' AND regexp_matches(macro_definition, '(?i)\\bFROM\\b.*\\(')"
+        ).fetchall()
+    assert ("pg_get_viewdef", ["oid"]) in macros
+    for name, parameters in macros:
+        with pytest.raises(InvalidParameter, match=rf"{name}\(\) is not allowed"):
+            run_query(store, f"SELECT {name}({', '.join('1' for _ in parameters)}) FROM requests")
 
 
 def test_nothing_says_how_pseudonyms_are_made_or_where_files_are(store: Store) -> None:

@@ -1,5 +1,6 @@
 """Late outcomes find the last call of their unit or session, in whatever order events come."""
 
+import re
 import threading
 from collections import defaultdict
 from contextlib import closing
@@ -9,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +22,7 @@ from coalmine_consumers.maintenance.expire import expire
 from coalmine_consumers.maintenance.forget import forget_units
 from coalmine_consumers.maintenance.outcomes import settle_outcomes
 from coalmine_consumers.maintenance.seal import seal
+from coalmine_consumers.sql import lent, statement
 from coalmine_consumers.store import Store, StoreSettings, raw_relation
 from coalmine_consumers.store.outcomes import find_exposures
 from coalmine_schemas.ranges import Range
@@ -81,6 +84,27 @@ def test_an_outcome_counts_for_the_last_call_of_its_unit(store: Store, order: st
     assert versions(store) == {"2.0.0": (1, 1.0)}
     assert query(store, "SELECT request_id FROM scores") == [(NEW["request_id"],)]
     assert settle(store) == 0
+
+
+def test_calls_of_a_unit_are_not_paired_with_all_of_its_outcomes(store: Store) -> None:
+    """A robot has a hundred thousand of both: pairing them would take hours."""
+    feed, number = Feed(), 300
+    calls = [request(each, START + timedelta(seconds=each), unit_id="bot") for each in range(number)]
+    bought = [
+        outcome(each, START + timedelta(hours=1, seconds=each), unit_id="bot") for each in range(number)
+    ]
+    commit(store, feed, [*calls, *bought])
+    late = [{"unit_id": "bot", "session_id": "s", "event_time": call["event_time"]} for call in calls]
+    common = {"first": START, "window_us": WINDOW // timedelta(microseconds=1)}
+    finding = statement("last_exposures", "coalmine_consumers.store").format(
+        requests="requests", outcomes="late_outcomes"
+    )
+    reopening = statement("reopen_outcomes", "coalmine_consumers.store")
+    with store.transaction() as connection, lent(connection, arrived=pa.Table.from_pylist(late)):
+        for sql, more in ((finding, {"last": START + WINDOW}), (reopening, {"ingest_id": 9})):
+            explained = connection.execute(f"EXPLAIN (ANALYZE, FORMAT json) {sql}", common | more).fetchall()
+            numbers = [int(each) for each in re.findall(r'"intermediate_rows": (\d+)', explained[0][1])]
+            assert number <= max(numbers) <= 10 * number
 
 
 def test_a_rebuild_counts_it_for_the_same_call(store: Store) -> None:

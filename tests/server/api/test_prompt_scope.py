@@ -1,10 +1,12 @@
 """Tokens that are for some prompts: of the others they see and change nothing, on any route."""
 
 import base64
+import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -189,6 +191,18 @@ def _ask(person: Person, route: str, ids: Mapping[str, str]) -> httpx2.Response:
         body = made(ids["name"]) if route != "POST /v1/eval-runs" else {**body, "suite": ids["suite"]}
     method = route.partition(" ")[0]
     return person.client.request(method, f"{_path(route, ids)}?{query.strip('&')}", json=body)
+
+
+OPENAPI = Path(__file__).parents[3] / "docs" / "openapi.json"
+
+
+def _properties(operation: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The members of an operation's body."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+    schemas = json.loads(OPENAPI.read_text())["components"]["schemas"]
+    found: Mapping[str, Any] = schemas.get(name, {}).get("properties", {})
+    return found
 
 
 ABOUT_ONE = [
@@ -402,6 +416,54 @@ def _span(prompt: str, number: int) -> dict[str, Any]:
         **{"startTimeUnixNano": str(1_790_000_000 * 10**9), "endTimeUnixNano": str(1_790_000_001 * 10**9)},
         "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in values.items()],
     }
+
+
+def test_an_outcome_names_a_prompt_of_its_own_since_it_would_count_for_any(world: World) -> None:
+    outcome = {"type": "outcome", "unit_id": "ann", "name": "bought", "value": 1}
+    events = [
+        outcome,
+        {**outcome, "prompt": None},
+        {**outcome, "prompt": ""},
+        {**outcome, "prompt": THEIRS},
+        {**outcome, "unit_id": None, "session_id": "s", "prompt": ""},
+        {**outcome, "prompt": OURS},
+    ]
+    with world.admin.make("outcomes", "ingest", SCOPE) as sender:
+        taken = sender.post("/v1/events", {"events": events})
+    wrong = [(each["index"], each["field"]) for each in taken["errors"]]
+    assert (taken["accepted"], wrong) == (1, [(number, "prompt") for number in range(5)])
+    assert "support.*" in taken["errors"][0]["detail"]
+
+
+CITING = [
+    f"{method.upper()} {path}"
+    for path, operations in json.loads(OPENAPI.read_text())["paths"].items()
+    for method, operation in operations.items()
+    if "evidence" in _properties(operation)
+]
+
+
+@pytest.mark.parametrize("route", CITING)
+def test_evidence_about_another_prompt_does_not_exist(world: World, route: str) -> None:
+    def cited(reference: str) -> httpx2.Response:
+        body = {
+            **(BY_NAME[route].body or {}),
+            **{"prompt": OURS, "evidence": [{"kind": "eval_run", "reference": reference}]},
+        }
+        if "prompt" not in (BY_NAME[route].body or {}):
+            del body["prompt"]
+        method = route.partition(" ")[0]
+        return world.ours.client.request(method, _path(route, world.ids[OURS]), json=body)
+
+    hidden = cited(world.ids[THEIRS]["evidence_id"])
+    assert hidden.status_code == 404, hidden.text
+    assert SECRET not in hidden.text
+    assert cited(ANY_ID).json() == hidden.json()
+    assert cited(world.ids[OURS]["evidence_id"]).status_code != 404
+
+
+def test_there_are_routes_that_cite_evidence() -> None:
+    assert len(CITING) == 6, CITING
 
 
 def test_no_version_includes_what_its_author_may_not_read(world: World) -> None:

@@ -215,7 +215,7 @@ def test_an_error_is_not_kept() -> None:
     in_world(story)
 
 
-@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("status", [401, 403, 404])
 def test_who_is_refused_is_told_of_their_own_token_only(status: int) -> None:
     async def story(world: World, web: httpx2.AsyncClient) -> None:
         world.status = status

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from coalmine_server.settings.oidc import OidcSettings
 from tests.server.conftest import TRUSTING
 from tests.server.registry_client import HELLO, Person
 from tests.support.eventually import eventually
@@ -21,6 +23,7 @@ from tests.support.processes.coalmine_process import ServerProcess, coalmine
 from tests.support.servers.identity_provider import CLIENT_ID, IdentityProvider
 
 ROLES = {"readers": "reader", "authors": "author", "deciders": "approver", "support": "admin", "all": "admin"}
+LEEWAY_S = OidcSettings().leeway_s
 SETTINGS = {
     "COALMINE_OIDC_AUDIENCE": f"another-application,{CLIENT_ID}",
     "COALMINE_OIDC_ROLES": json.dumps(ROLES),
@@ -266,6 +269,18 @@ def test_an_issuer_that_makes_no_sense_is_not_believed(
             assert says in refused(server, provider.token(), 503)
 
 
+def test_who_waits_is_not_answered_once_their_token_has_ended(
+    server: ServerProcess, provider: IdentityProvider
+) -> None:
+    """Longer than clocks may differ."""
+    token = provider.token(exp=int(time.time()) - LEEWAY_S + 3)
+    with Person(server.url, token) as ann:
+        first = ann.client.get("/v1/deployments/prod")
+        assert first.status_code == 200
+        headers = {"If-None-Match": first.headers["ETag"]}
+        assert ann.client.get("/v1/deployments/prod?wait=6", headers=headers).status_code == 401
+
+
 def test_who_guesses_too_often_has_the_issuer_asked_no_more(
     tmp_path: Path, provider: IdentityProvider
 ) -> None:
@@ -276,7 +291,9 @@ def test_who_guesses_too_often_has_the_issuer_asked_no_more(
     }
     with ServerProcess(tmp_path / "home", env, part="registry") as server:
         assert whoami(server, provider.token()).status_code == 200
-        bad = provider.token(exp=1_700_000_000)
+        over = provider.token(exp=1_700_000_000)  # of somebody who left a page open behind the same address
+        assert [whoami(server, over).status_code for _ in range(5)] == [401] * 5
+        bad = provider.token(key=_other_key())
         assert [whoami(server, bad).status_code for _ in range(5)] == [401, 401, 401, 429, 429]
         assert whoami(server, provider.token()).status_code == 200
         assert whoami(server, server.token).status_code == 200

@@ -1,5 +1,6 @@
 """An OpenID Connect provider on this machine: discovery, keys, the flow by code, and signed tokens."""
 
+import asyncio
 import json
 import secrets
 import threading
@@ -35,6 +36,11 @@ class IdentityProvider:
         """Requests by path."""
         self.broken: Mapping[str, Any] = {}
         """Answers in place of the right ones, by path."""
+        self.may_answer = threading.Event()
+        """Cleared to have questions wait."""
+        self.may_answer.set()
+        self.waiting = 0
+        """Questions that wait."""
         self.person: dict[str, Any] = {"sub": "p-1", "email": "ann@example.com", "email_verified": True}
         """The claims of who signs in next."""
         self.lives_s = HOUR_S
@@ -100,6 +106,10 @@ class IdentityProvider:
     async def _answer(self, request: Request) -> Response:
         path = request.url.path
         self.asked[path] += 1
+        self.waiting += 1
+        while not self.may_answer.is_set():
+            await asyncio.sleep(0.01)
+        self.waiting -= 1
         if path in self.broken:
             return JSONResponse(self.broken[path])
         match path:

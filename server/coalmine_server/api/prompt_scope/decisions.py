@@ -79,13 +79,22 @@ class Includes:
     key: str
 
 
-Decision: TypeAlias = Open | Narrowed | Refused | Named | Owned | Listed | Includes
+@dataclass(frozen=True, slots=True)
+class Cites:
+    """The request's `evidence` names what was recorded: 404 if that is of another prompt, or not there.
+
+    Names of experiments and readouts tell nothing: those of other prompts do not count.
+    """
+
+
+Decision: TypeAlias = Open | Narrowed | Refused | Named | Owned | Listed | Includes | Cites
 
 _OPEN: Final = (Open(),)
 _NARROWED: Final = (Narrowed(),)
 _OF_PATH: Final = (Named("path", ("name",)),)
 _OF_QUERY: Final = (Named("query", ("prompt",)),)
 _OF_BODY: Final = (Named("body", ("prompt",)),)
+_CITES: Final = (Cites(),)
 _LISTED: Final = (Listed(),)
 _ALERT: Final = (Owned("alert", "path", "fingerprint"),)
 _EXPERIMENT: Final = (Owned("experiment", "path", "experiment"),)
@@ -186,7 +195,7 @@ DECISIONS: Final[Mapping[str, tuple[Decision, ...]]] = {
     "GET /v1/hygiene": _LISTED,
     "GET /v1/promotions": _LISTED,
     "GET /v1/promotions/{promotion_id}": _PROMOTION,
-    "POST /v1/promotions": _OF_BODY,
+    "POST /v1/promotions": (*_OF_BODY, *_CITES),
     "POST /v1/promotions/{promotion_id}/approve": _PROMOTION,
     "POST /v1/promotions/{promotion_id}/reject": _PROMOTION,
     "GET /v1/environments": _OPEN,
@@ -196,10 +205,10 @@ DECISIONS: Final[Mapping[str, tuple[Decision, ...]]] = {
     "GET /v1/environments/{environment}/prompts/{name}": _OF_PATH,
     "GET /v1/environments/{environment}/prompts/{name}/served-versions": _OF_PATH,
     "POST /v1/environments/{environment}/prompts/{name}/rollback": _OF_PATH,
-    "PUT /v1/environments/{environment}/prompts/{name}/rules": _OF_PATH,
-    "POST /v1/environments/{environment}/prompts/{name}/offer": _OF_PATH,
+    "PUT /v1/environments/{environment}/prompts/{name}/rules": (*_OF_PATH, *_CITES),
+    "POST /v1/environments/{environment}/prompts/{name}/offer": (*_OF_PATH, *_CITES),
     "POST /v1/environments/{environment}/prompts/{name}/withdraw": _OF_PATH,
-    "POST /v1/environments/{environment}/prompts/{name}/experiments": _OF_PATH,
+    "POST /v1/environments/{environment}/prompts/{name}/experiments": (*_OF_PATH, *_CITES),
     "GET /v1/experiments": _LISTED,
     "GET /v1/experiments/{experiment}": _EXPERIMENT,
     "PUT /v1/experiments/{experiment}/weights": _EXPERIMENT,
@@ -217,7 +226,7 @@ DECISIONS: Final[Mapping[str, tuple[Decision, ...]]] = {
     # Rollouts.
     "GET /v1/rollout-templates": _OPEN,
     "GET /v1/rollouts": _LISTED,
-    "POST /v1/rollouts": _OF_BODY,
+    "POST /v1/rollouts": (*_OF_BODY, *_CITES),
     "POST /v1/rollouts/check": _OF_BODY,
     "GET /v1/rollouts/{rollout}": _ROLLOUT,
     "GET /v1/rollouts/{rollout}/status": _ROLLOUT,
@@ -225,8 +234,9 @@ DECISIONS: Final[Mapping[str, tuple[Decision, ...]]] = {
     "GET /v1/rollouts/{rollout}/commands/{command_id}": _ROLLOUT,
     **{
         f"POST /v1/rollouts/{{rollout}}/{verb}": _ROLLOUT
-        for verb in (*("pause", "resume", "approve", "evidence", "rebase", "promote", "abort", "retry"),)
+        for verb in (*("pause", "resume", "approve", "rebase", "promote", "abort", "retry"),)
     },
+    "POST /v1/rollouts/{rollout}/evidence": (*_ROLLOUT, *_CITES),
     # Evaluations.
     "GET /v1/datasets": _DATASETS,
     "POST /v1/datasets": _DATASETS,

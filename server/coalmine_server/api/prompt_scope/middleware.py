@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from coalmine_registry.operations.inputs import NOTE, OF_EXPERIMENTS
 from coalmine_registry.roles import Actor
 from coalmine_schemas.errors import InvalidParameter, Transient
 from coalmine_schemas.prompts import PromptContent, parse_reference
@@ -26,6 +27,7 @@ from coalmine_server.api.problems import (
 )
 from coalmine_server.api.prompt_scope.decisions import (
     DECISIONS,
+    Cites,
     Decision,
     Includes,
     Listed,
@@ -115,7 +117,9 @@ class PromptScopeMiddleware:
         path, decided = found
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         asked = _Request(actor, path, query)
-        if any(getattr(each, "place", None) == "body" or isinstance(each, Includes) for each in decided):
+        if any(
+            getattr(each, "place", None) == "body" or isinstance(each, Includes | Cites) for each in decided
+        ):
             body = await _read(receive)
             asked.body = _json_of(body)
             receive = replay(body, receive)
@@ -162,6 +166,9 @@ class PromptScopeMiddleware:
             case Includes(key):
                 for included in _included(asked.body.get(key) if isinstance(asked.body, dict) else None):
                     _check(actor, included)
+            case Cites():
+                for reference in _cited(asked.body):
+                    _check(actor, await self.owner("evidence", reference))
             case _:  # it has nothing of others, or the route leaves it out
                 pass
 
@@ -240,6 +247,18 @@ def _included(content: object) -> Iterable[str]:
         return [parse_reference(each)[0] for each in PromptContent.from_json(content).includes()]
     except InvalidParameter:
         return []
+
+
+def _cited(body: object) -> Iterable[str]:
+    """The ids of recorded evidence that a request gives; none of one that cannot be read."""
+    given = body.get("evidence") if isinstance(body, dict) else None
+    return [
+        reference
+        for each in (given if isinstance(given, list) else [])
+        if isinstance(each, dict) and each.get("kind") not in (NOTE, *OF_EXPERIMENTS)
+        for reference in [each.get("reference")]
+        if isinstance(reference, str)
+    ]
 
 
 def _check(actor: Actor, prompt: str | None) -> None:

@@ -233,7 +233,9 @@ def _owners(events: Sequence[Mapping[str, Any]], scope: EventScope) -> Mapping[U
 def _check_scope(given: Mapping[str, Any], scope: EventScope, owners: Mapping[UUID, str]) -> None:
     """Refuses an event of another prompt. A reaction may come before its request: then nobody knows yet."""
     prompt, request_id = given.get("prompt"), given.get("request_id")
-    if isinstance(prompt, str) and not scope.sees(prompt):
+    # An outcome that names no prompt counts for whichever its unit called last.
+    is_of_any = given.get("type") == "outcome" and not prompt
+    if is_of_any or (isinstance(prompt, str) and not scope.sees(prompt)):
         raise _Bad("prompt", f"is not one of {', '.join(scope.patterns)}, which the token is for")
     if isinstance(request_id, str) and UUID_PATTERN.fullmatch(request_id):
         owner = owners.get(UUID(request_id))

@@ -9,6 +9,8 @@ from coalmine_registry.tokens import SUBJECT
 from coalmine_schemas.safe_text import printable
 from coalmine_server.settings.oidc import OidcSettings
 
+OIDC: Final = "oidc:"
+"""What the id of a provider's token begins with."""
 _SUBJECT: Final = re.compile(SUBJECT)
 _MOST_GROUPS_TOLD: Final = 5
 _LONGEST_ID: Final = 200
@@ -45,7 +47,7 @@ def actor_of_claims(claims: Mapping[str, Any], settings: OidcSettings) -> Actor:
         prompts = tuple(
             dict.fromkeys(pattern for group in deciding for pattern in sorted(settings.prompts[group]))
         )
-    token_id = f"oidc:{printable(str(claims.get('sub', name)))}"[:_LONGEST_ID]
+    token_id = f"{OIDC}{printable(str(claims.get('sub', name)))}"[:_LONGEST_ID]
     return Actor(name, largest, token_id, None, prompts)
 
 

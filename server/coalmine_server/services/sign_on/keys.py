@@ -27,6 +27,8 @@ PAUSE_S: Final = 10.0
 """Between two questions to the issuer, whatever tokens come."""
 TIMEOUT_S: Final = 5.0
 """For a connection, and for each part that is read."""
+LONGEST_S: Final = 10.0
+"""For an answer as a whole, if its parts come one after the other."""
 _LARGEST_BYTES: Final = 1_000_000
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 _FEW: Final = 400
@@ -72,7 +74,8 @@ class IssuerKeys:
 
         Args:
             key_id: As the token says; None for the only one.
-            may_ask: False to use what is known.
+            may_ask: False to have nobody asked for a key that is not known. Known ones are looked up again
+                all the same once they are no longer fresh.
 
         Raises:
             UnknownKey: The issuer has no such key, or was asked a moment ago.
@@ -81,10 +84,15 @@ class IssuerKeys:
         found = self._keys.get(key_id)
         if found is not None and self._age_s() < FRESH_S:
             return found
-        if may_ask:
-            with self._lock:  # one asks, the others wait for what it learns
-                if self._keys.get(key_id) is None or self._age_s() >= FRESH_S:
-                    self._ask()
+        if may_ask or found is not None:
+            # One asks. The others wait for what it learns, unless the key they know may still be used.
+            waits = found is None or self._age_s() >= OLDEST_S
+            if self._lock.acquire(blocking=waits):
+                try:
+                    if self._keys.get(key_id) is None or self._age_s() >= FRESH_S:
+                        self._ask()
+                finally:
+                    self._lock.release()
             found = self._keys.get(key_id)
         if self._age_s() >= OLDEST_S:
             raise IssuerAway(self._trouble or "its keys have not been asked for yet")
@@ -137,6 +145,8 @@ class IssuerKeys:
             # A secret that anybody can read signs nothing.
             if not isinstance(each, dict) or each.get("kty") == "oct" or each.get("use") not in (None, "sig"):
                 continue
+            if not isinstance(each.get("kid"), str | None):
+                continue
             try:
                 PyJWK(each)
             except (PyJWTError, ValueError, TypeError):  # of a kind that we do not know
@@ -150,12 +160,15 @@ class IssuerKeys:
 
     def _read(self, client: httpx2.Client, url: str) -> dict[str, Any]:
         body = bytearray()
+        give_up_at = time.monotonic() + LONGEST_S
         try:
             with client.stream("GET", url) as response:
                 if response.status_code != 200:
                     raise self._away(f"answered {response.status_code} at {url}")
                 for chunk in response.iter_bytes():
                     body += chunk
+                    if time.monotonic() > give_up_at:
+                        raise self._away(f"took more than {LONGEST_S:g} s at {url}")
                     if len(body) > _LARGEST_BYTES:
                         raise self._away(f"answered with more than {_LARGEST_BYTES:,} bytes at {url}")
             found = json.loads(body)

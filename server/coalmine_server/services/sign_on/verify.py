@@ -24,6 +24,10 @@ class BadToken(Exception):
     """The token is not one that is taken here; the text says why."""
 
 
+class Expired(BadToken):
+    """The token was one that is taken here: who sends it guesses nothing."""
+
+
 def looks_signed(token: str) -> bool:
     """Returns True if it has the form of a JSON Web Token, which no token of our own has: it has dots."""
     return _SIGNED.fullmatch(token) is not None
@@ -77,7 +81,7 @@ class SignOn:
             may_ask: False to use the keys that are known.
 
         Raises:
-            BadToken: It was not signed by the issuer for us, or not for now.
+            BadToken: It was not signed by the issuer for us, or not for now; `Expired` if it was.
             NotAllowed: It was, but who has it may do nothing here.
             IssuerAway: The issuer's keys cannot be had.
         """
@@ -119,7 +123,7 @@ class SignOn:
                 options={"require": ["exp", "iss", "aud"]},
             )
         except jwt.ExpiredSignatureError as error:
-            raise BadToken("the token has expired: sign in again") from error
+            raise Expired("the token has expired: sign in again") from error
         except jwt.ImmatureSignatureError as error:
             raise BadToken("the token is not good yet: is the clock right?") from error
         except jwt.InvalidAudienceError as error:

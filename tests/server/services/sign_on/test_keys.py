@@ -1,11 +1,13 @@
 """Keys of an issuer, over time: a clock that moves when told, and a real provider."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from coalmine_server.services.sign_on import IssuerAway, IssuerKeys, UnknownKey
 from coalmine_server.services.sign_on.keys import FRESH_S, OLDEST_S, PAUSE_S
+from tests.support.eventually import eventually
 from tests.support.servers.identity_provider import IdentityProvider
 
 
@@ -95,6 +97,43 @@ def test_who_may_not_ask_gets_what_is_known(keys: IssuerKeys, provider: Identity
     assert keys.key("first", may_ask=False)["kid"] == "first"
     with pytest.raises(UnknownKey):
         keys.key("second", may_ask=False)
+
+
+def test_who_may_not_ask_has_known_keys_looked_up_all_the_same(
+    keys: IssuerKeys, provider: IdentityProvider, clock: Clock
+) -> None:
+    keys.key("first")
+    provider.rotate("second")
+    clock.now_s += FRESH_S
+    with pytest.raises(UnknownKey):  # it was withdrawn
+        keys.key("first", may_ask=False)
+    assert keys.key("second", may_ask=False)["kid"] == "second"
+
+
+def test_an_id_of_a_key_that_is_no_text_costs_the_others_nothing(
+    keys: IssuerKeys, provider: IdentityProvider
+) -> None:
+    (good,) = provider.jwks()["keys"]
+    odd = [{**good, "kid": each} for each in (["first"], {"first": 1}, 7)]
+    provider.broken = {"/keys": {"keys": [*odd, good]}}
+    assert keys.key("first") == good
+
+
+def test_an_issuer_that_is_slow_keeps_only_who_asks_it_waiting(
+    keys: IssuerKeys, provider: IdentityProvider, clock: Clock
+) -> None:
+    keys.key("first")
+    clock.now_s += FRESH_S
+    provider.may_answer.clear()
+    with ThreadPoolExecutor(2) as pool:
+        asking = pool.submit(keys.key, "first")
+        try:
+            eventually(lambda: provider.waiting, what="the question to the issuer")
+            assert pool.submit(keys.key, "first").result(timeout=30)["kid"] == "first"
+            assert not asking.done()
+        finally:
+            provider.may_answer.set()
+        assert asking.result()["kid"] == "first"
 
 
 def test_a_token_without_an_id_of_a_key_needs_a_single_one(
