@@ -1,6 +1,7 @@
 """What is to be done so that the registry agrees with the files: values, carried out as they are."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -31,6 +32,12 @@ class Difference:
     """In the registry; None: it is not there."""
     after: str | None
     """In the files; None: it is removed."""
+
+
+def told_apart(words: Callable[[Any], str], *values: Any) -> Iterator[str | None]:  # noqa: ANN401
+    """Two values that differ, in words; as JSON where the words are the same."""
+    told = [None if each is None else words(each) for each in values]
+    yield from told if len({*told}) > 1 else (json.dumps(each, ensure_ascii=False) for each in values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,5 +163,70 @@ def test_a_pipe_is_named_and_not_waited_for(tmp_path: Path) -> None:
     for name in ("alerts.yaml", "environments/prod.yaml"):
         os.mkfifo(tmp_path / "conf" / name)
     said = refusal(tmp_path, {})
-    assert "alerts.yaml: is no file: put a file there, or delete it" in said
-    assert "prod.yaml: nothing reads it" in said
+    assert "alerts.yaml: is no file, or a link to nothing: put a file there, or delete it" in said
+    assert "prod.yaml: is no file, or a link to nothing: put a file there, or delete it" in said
+
+
+@pytest.mark.parametrize("name", ["prompts", "environments", "experiments", "rollouts", "alerts.yaml"])
+@pytest.mark.parametrize("kind", ["a link to nothing", "the other"])
+def test_what_should_be_a_folder_or_a_file_and_is_none_is_told(tmp_path: Path, name: str, kind: str) -> None:
+    """It would look as if there were nothing to compare, and the registry agreed."""
+    path = tmp_path / "conf" / name
+    path.parent.mkdir()
+    if kind == "a link to nothing":
+        path.symlink_to("nowhere")
+    elif name == "alerts.yaml":
+        path.mkdir()
+    else:
+        path.write_text("", encoding="utf-8")
+    assert f"conf/{name}: is no " in refusal(tmp_path, {})
+
+
+RULE = "prompts:\n  refund:\n    version: 1.0.0\n    rules:\n"
+ROLLOUT = "prompt: refund\nversion: 1.0.0\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        (
+            "environments/prod.yaml",
+            f'{RULE}      - {{name: "a\\nb", when: {{tier: [x]}}, serve: {{version: 1.0.0}}}}\n',
+            "prod.yaml:4: rules[0].name is 'a\\nb': leave out control characters",
+        ),
+        (
+            "environments/prod.yaml",
+            f"{RULE}      - {{name: a, when: {{tier: [{'x' * 201}]}}, serve: {{version: 1.0.0}}}}\n",
+            "give at most 200 characters",
+        ),
+        (
+            "environments/prod.yaml",
+            RULE + "".join(
+                f"      - {{name: r{each}, when: {{tier: [x]}}, serve: {{version: 1.0.0}}}}\n"
+                for each in range(101)
+            ),
+            "prod.yaml:4: rules is 'a list of 101': give at most 100",
+        ),
+        (
+            "environments/prod.yaml",
+            "prompts:\n  refund:\n    version: 1.0.0\n    evidence: ["
+            + ", ".join(["{kind: note, reference: x}"] * 21) + "]\n",
+            "prod.yaml:4: evidence is 'a list of 21': give at most 20",
+        ),
+        (
+            "experiments/tone.yaml",
+            f'prompt: refund\n{ARMS}evidence: [{{kind: note, reference: "a\\0b"}}]\n',
+            "tone.yaml:3: evidence[0].reference is 'a\\x00b': leave out zero bytes",
+        ),
+        (
+            "rollouts/x.yaml",
+            f'{ROLLOUT}evidence: [{{kind: note, reference: "a\\0b"}}]\n',
+            "x.yaml:3: evidence[0].reference is 'a\\x00b': leave out zero bytes",
+        ),
+    ],
+    ids=["name", "value", "rules", "evidence", "of an experiment", "of a rollout"],
+)  # fmt: skip
+def test_what_the_registry_would_refuse_of_a_file_is_told_before(
+    tmp_path: Path, file: str, text: str, said: str
+) -> None:
+    assert said in refusal(tmp_path, {file: text})
