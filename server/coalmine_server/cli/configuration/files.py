@@ -115,7 +115,10 @@ def _layout_problems(directory: Path) -> Iterator[str]:
         yield f"{directory}: no such folder; it should hold {', '.join(FOLDERS)} or {ALERTS}"
         return
     known = (*FOLDERS, ALERTS)
-    found = [each for each in sorted(directory.iterdir()) if each.name[0] not in "._"]
+    unread: list[str] = []
+    found = [each for each in _entries(directory, unread) if each.name[0] not in "._"]
+    if unread:
+        raise InvalidFiles(unread)
     for path in found:
         near = nearest(path.name, known)
         if path.name in FOLDERS and not path.is_dir():
@@ -139,7 +142,7 @@ def _each(
     if not folder.is_dir():
         return None
     found: dict[str, Given[Model]] = {}
-    for path in sorted(folder.iterdir()):
+    for path in _entries(folder, problems):
         if path.name[0] in "._" or path.name == "README.md":
             continue
         if path.suffix != SUFFIX:
@@ -156,6 +159,14 @@ def _each(
         problems += [f"{given.at(*place)}: {said}" for place, said in mistakes]
         found[path.stem] = given
     return found
+
+
+def _entries(folder: Path, problems: list[str]) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        problems.append(f"{folder}: cannot be read: {error.strerror}")
+        return []
 
 
 def _read(path: Path, model: type[Model], problems: list[str]) -> Given[Model] | None:

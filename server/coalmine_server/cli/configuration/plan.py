@@ -1,8 +1,8 @@
 """What is to be done so that the registry agrees with the files: values, carried out as they are."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from coalmine_registry.roles import Role
@@ -34,10 +34,16 @@ class Difference:
     """In the files; None: it is removed."""
 
 
-def told_apart(words: Callable[[Any], str], *values: Any) -> Iterator[str | None]:  # noqa: ANN401
+def told_apart(
+    words: Callable[[Any], str],
+    before: Any,  # noqa: ANN401 - JSON, or arms
+    after: Any,  # noqa: ANN401
+) -> tuple[str | None, str | None]:
     """Two values that differ, in words; as JSON where the words are the same."""
-    told = [None if each is None else words(each) for each in values]
-    yield from told if len({*told}) > 1 else (json.dumps(each, ensure_ascii=False) for each in values)
+    told = tuple(None if each is None else words(each) for each in (before, after))
+    if told[0] == told[1]:
+        return json.dumps(before, default=asdict), json.dumps(after, default=asdict)
+    return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from coalmine_schemas.prompt_files.folder import InvalidFiles
+from coalmine_server.cli.configuration.files import read_files
+from tests.support.doubles.without_rights import without_rights
 from tests.support.processes.coalmine_process import coalmine
 
 NOWHERE = {"COALMINE_SERVER_URL": "http://127.0.0.1:9"}
@@ -230,3 +233,15 @@ def test_what_the_registry_would_refuse_of_a_file_is_told_before(
     tmp_path: Path, file: str, text: str, said: str
 ) -> None:
     assert said in refusal(tmp_path, {file: text})
+
+
+@pytest.mark.parametrize("name", ["conf", "conf/environments", "conf/prompts"])
+def test_a_folder_that_may_not_be_read_is_told_and_not_taken_for_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    written(tmp_path / "conf", {"environments/prod.yaml": "", "prompts/refund/1.0.0.md": "Hi\n"})
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)  # below folders that only their owner may enter
+    with without_rights(tmp_path / name), pytest.raises(InvalidFiles) as caught:
+        read_files(Path("conf"))
+    assert caught.value.problems == (f"{name}: cannot be read: Permission denied",)
