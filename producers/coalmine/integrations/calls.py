@@ -19,6 +19,7 @@ Take = Callable[[Call, Any], Any]
 """Records a reply and ends its call, now or when its stream ends; returns what the service gets."""
 Begin = Callable[[tuple[Any, ...], dict[str, Any]], tuple[Call, Take] | None]
 """Begins a call from a method's arguments, which it may change; None where there is nothing to measure."""
+_MARK: Final = "_coalmine_wrapper"
 _REMEMBERED: Final = 1_000
 """Request ids that a block keeps at most: one may last as long as the service."""
 _BEGIN: Final[ContextVar[tuple[BeginCall, deque[str]] | None]] = ContextVar(
@@ -98,9 +99,11 @@ def measured(function: Callable[..., Any], begins: Begin) -> Callable[..., Any]:
     """Wraps a method, synchronous or not, so that each call is one event.
 
     Args:
-        function: The method, bound.
+        function: The method, bound. If it is measured already, what was said then is replaced: some services
+            call `instrument` for each request, with a client that lives as long as they do.
         begins: Begins the call, and says what to do with its reply.
     """
+    function = original(function)
     if inspect.iscoroutinefunction(inspect.unwrap(function)):
 
         @wraps(function)
@@ -116,7 +119,7 @@ def measured(function: Callable[..., Any], begins: Begin) -> Callable[..., Any]:
                 raise
             return _taken(*begun, reply)
 
-        return asynchronous
+        return replaces(asynchronous)
 
     @wraps(function)
     def synchronous(*args: Any, **arguments: Any) -> Any:  # noqa: ANN401
@@ -131,7 +134,22 @@ def measured(function: Callable[..., Any], begins: Begin) -> Callable[..., Any]:
             raise
         return _taken(*begun, reply)
 
-    return synchronous
+    return replaces(synchronous)
+
+
+def replaces(wrapper: Callable[..., Any]) -> Callable[..., Any]:
+    """Marks a function that `wraps` another, so that `original` finds that one."""
+    vars(wrapper)[_MARK] = wrapper
+    return wrapper
+
+
+def original(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns what a marked function wraps; every other function as it is.
+
+    What somebody else wrapped around a marked function has its attributes, but is not the one that is marked.
+    """
+    is_marked = getattr(function, _MARK, None) is function
+    return function.__wrapped__ if is_marked else function  # type: ignore[attr-defined] # of `wraps`
 
 
 def _begun(begins: Begin, args: tuple[Any, ...], arguments: dict[str, Any]) -> tuple[Call, Take] | None:

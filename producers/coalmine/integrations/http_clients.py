@@ -1,10 +1,11 @@
 """Measures the clients that OpenAI's and Anthropic's packages share: each call is one `client.post`."""
 
 import json
+from functools import wraps
 from typing import Any, Final, TypeVar
 
 from coalmine.call import Call
-from coalmine.integrations.calls import Take, begin_call, measured, take_whole
+from coalmine.integrations.calls import Take, begin_call, measured, original, replaces, take_whole
 from coalmine.integrations.http_pieces import MeasuredBody
 
 ClientT = TypeVar("ClientT")
@@ -56,13 +57,15 @@ def instrument_posts(client: ClientT, provider: str, paths: frozenset[str], *, a
 
         return call, take
 
+    found: Any = client
+    copy = original(found.copy)
+
+    @wraps(copy)
     def copies(*args: Any, **arguments: Any) -> Any:  # noqa: ANN401
         return instrument_posts(copy(*args, **arguments), provider, paths, asks_usage=asks_usage)
 
-    found: Any = client
-    copy = found.copy
     found.post = measured(found.post, begins)
-    found.copy = found.with_options = copies
+    found.copy = found.with_options = replaces(copies)
     for name in _CACHED:
         vars(found).pop(name, None)
     return client

@@ -30,7 +30,7 @@ class MeasuredBody:
         self._call: Call | None = call
         self._is_stream = is_stream
         self._hides_usage = hides_usage and is_stream
-        self._waiting = b""
+        self._waiting = bytearray()  # bytes would be copied whole with each chunk
         self._is_reading = False
 
     @classmethod
@@ -118,15 +118,15 @@ class MeasuredBody:
             return chunk
         passed, begins = [], 0
         while match := _END_OF_EVENT.search(self._waiting, max(begins, searched)):
-            event, begins = self._waiting[begins : match.end()], match.end()
+            event, begins = bytes(self._waiting[begins : match.end()]), match.end()
             if not self._event(event):
                 passed.append(event)
-        self._waiting = self._waiting[begins:]
+        del self._waiting[:begins]
         return b"".join(passed) if self._hides_usage else chunk
 
     def _give_up(self, chunk: bytes) -> bytes:
-        passed = self._waiting if self._hides_usage else chunk
-        self._waiting, self._hides_usage = b"", False
+        passed = bytes(self._waiting) if self._hides_usage else chunk
+        self._waiting, self._hides_usage = bytearray(), False
         if self._call is not None:
             self._call.failed("following a reply of more than 16 MiB", OverflowError())
         self.end()
@@ -134,7 +134,7 @@ class MeasuredBody:
 
     def _finish(self) -> bytes:
         """Takes what no end of an event followed; returns what is still to be passed on."""
-        rest, self._waiting = self._waiting, b""
+        rest, self._waiting = bytes(self._waiting), bytearray()
         if self._is_stream and rest:
             rest = b"" if self._event(rest) else rest
         elif rest and self._call is not None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -86,6 +87,7 @@ _ALWAYS: Final = CoalmineCallback()
 _CALLBACK: Final[ContextVar[Any]] = ContextVar("coalmine_langchain", default=_ALWAYS)
 
 
+@cache  # each hook costs every run, and LangChain removes none
 def instrument() -> None:
     """Measures every model that LangChain calls from now on, where `using` says what for."""
     register_configure_hook(_CALLBACK, inheritable=True)

@@ -1,5 +1,6 @@
 """Measures calls by LiteLLM: `instrument(litellm)`, or `instrument(router)`."""
 
+import inspect
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -36,7 +37,10 @@ def instrument(functions: FunctionsT, *, ask_for_usage: bool = True) -> Function
     for name in _METHODS:
         function = getattr(functions, name, None)
         if callable(function):
-            setattr(functions, name, measured(function, begins_chat if name in _CHATS else begins))
+            wrapper = measured(function, begins_chat if name in _CHATS else begins)
+            if inspect.ismodule(functions):  # where `pickle` is to find it, for a pool of processes
+                wrapper.__module__, wrapper.__qualname__ = functions.__name__, name
+            setattr(functions, name, wrapper)
     return functions
 
 
@@ -69,7 +73,7 @@ class _Said:
     def __exit__(self, *_: object) -> None:
         """Ends nothing."""
 
-    abandon = __exit__
+    abandon = failed = __exit__
 
 
 class _Stream(MeasuredStream):
@@ -89,11 +93,10 @@ class _Stream(MeasuredStream):
     def _is_hidden(self, piece: Any) -> bool:  # noqa: ANN401
         return self._hides_usage and getattr(piece, "choices", None) == []
 
-    def _passed(self, piece: Any) -> Any:  # noqa: ANN401
-        passed = super()._passed(piece)
+    def _record(self, piece: Any) -> None:  # noqa: ANN401
+        super()._record(piece)
         if self._call is not None and self._said.model is not None:
             self._call.record(response_model=self._said.model)
-        return passed
 
 
 def _take_stream(call: Call, reply: Any, *, hides_usage: bool) -> Any:  # noqa: ANN401

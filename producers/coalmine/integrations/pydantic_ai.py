@@ -3,10 +3,11 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import wraps
 from typing import Any, TypeVar
 
 from coalmine.call import Call
-from coalmine.integrations.calls import Take, begin_call, end_call, measured, take_whole, unmeasured
+from coalmine.integrations.calls import Take, begin_call, end_call, measured, original, replaces, take_whole, unmeasured
 
 ModelT = TypeVar("ModelT")
 
@@ -32,8 +33,10 @@ def instrument(model: ModelT, *, provider: str | None = None) -> ModelT:
         call = begin()
         return None if call is None else (call, take_whole)
 
-    request_stream = found.request_stream
+    request_stream = original(found.request_stream)
 
+    @replaces
+    @wraps(request_stream)
     @asynccontextmanager
     async def measured_stream(*args: Any, **arguments: Any) -> AsyncIterator[Any]:  # noqa: ANN401
         call = begin()

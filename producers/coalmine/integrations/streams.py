@@ -42,6 +42,22 @@ class MeasuredStream:
         self._end(GeneratorExit())
         return self._stream.aclose()
 
+    def __enter__(self) -> Any:  # noqa: ANN401 - of streams that may stand in `with`
+        entered = type(self._stream).__enter__(self._stream)
+        return self if entered is self._stream else entered
+
+    def __exit__(self, *raised: Any) -> Any:  # noqa: ANN401
+        self._end(GeneratorExit())
+        return type(self._stream).__exit__(self._stream, *raised)
+
+    async def __aenter__(self) -> Any:  # noqa: ANN401
+        entered = await type(self._stream).__aenter__(self._stream)
+        return self if entered is self._stream else entered
+
+    async def __aexit__(self, *raised: Any) -> Any:  # noqa: ANN401
+        self._end(GeneratorExit())
+        return await type(self._stream).__aexit__(self._stream, *raised)
+
     def __iter__(self) -> Self:
         return self
 
@@ -49,7 +65,7 @@ class MeasuredStream:
         try:
             if self._pieces is None:
                 self._pieces = iter(self._stream)
-            while self._is_hidden(piece := self._passed(next(self._pieces))):
+            while self._taken(piece := next(self._pieces)):
                 pass
         except StopIteration:
             self._end()
@@ -66,7 +82,7 @@ class MeasuredStream:
         try:
             if self._pieces is None:
                 self._pieces = aiter(self._stream)
-            while self._is_hidden(piece := self._passed(await anext(self._pieces))):
+            while self._taken(piece := await anext(self._pieces)):
                 pass
         except StopAsyncIteration:
             self._end()
@@ -84,13 +100,22 @@ class MeasuredStream:
         """Whether the service is not to see a piece."""
         return False
 
-    def _passed(self, piece: Any) -> Any:  # noqa: ANN401
+    def _taken(self, piece: Any) -> bool:  # noqa: ANN401
+        """Records a piece; True if the service is not to see it."""
+        try:
+            self._record(piece)
+            return self._is_hidden(piece)
+        except Exception as error:  # noqa: BLE001 - whatever a piece's properties raise stays here
+            if self._call is not None:
+                self._call.failed("reading a piece of a stream", error)
+            return False
+
+    def _record(self, piece: Any) -> None:  # noqa: ANN401
         if self._call is not None:
             self._call.record(piece)
             # `record` cannot tell a piece of Gemini's from a whole reply.
             if self._call.first_token_ns is None and is_first_token(piece):
                 self._call.first_token()
-        return piece
 
     def _end(self, error: BaseException | None = None) -> None:
         call, self._call = self._call, None

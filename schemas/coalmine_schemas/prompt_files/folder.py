@@ -1,6 +1,7 @@
 """A folder of prompt files: `<name>/<version>.md`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -56,7 +57,7 @@ def read_folder(directory: Path) -> list[PromptFile]:
     """Reads all prompts of a folder, each after those it includes and after its own older versions.
 
     Files and folders whose names begin with a dot or an underscore, `README.md`, and files that do not end
-    with `.md` are left out.
+    with `.md` are left out. The folder of a prompt may be a link.
 
     Raises:
         InvalidFiles: Some files are not valid prompts; names all of them.
@@ -66,10 +67,8 @@ def read_folder(directory: Path) -> list[PromptFile]:
         raise InvalidParameter(f"{directory}: no such folder; it should hold <name>/<version>.md")
     found: list[PromptFile] = []
     problems: list[str] = []
-    for path in sorted(directory.rglob(f"*{SUFFIX}")):
+    for path in sorted(_paths(directory, problems)):
         relative = path.relative_to(directory)
-        if any(part[0] in "._" for part in relative.parts) or path.name == "README.md":
-            continue
         try:
             if not path.is_file():  # a pipe would be waited for
                 problems.append(f"{path}: is no file, or a link to nothing: put a file there, or delete it")
@@ -90,6 +89,29 @@ def read_folder(directory: Path) -> list[PromptFile]:
     if problems:
         raise InvalidFiles(problems)
     return in_order(found)
+
+
+def _paths(directory: Path, problems: list[str]) -> Iterator[Path]:
+    """What may be a version. A folder that cannot be read is a problem: it would look as if it were empty."""
+
+    def unreadable(error: OSError) -> None:
+        problems.append(f"{error.filename}: cannot be read: {error.strerror}")
+
+    for root, folders, names in os.walk(directory, onerror=unreadable):
+        folders[:] = [each for each in folders if each[0] not in "._"]
+        for name in (*names, *folders):
+            if _may_be(name):
+                yield Path(root, name)
+        for path in (Path(root, each) for each in folders):
+            if path.is_symlink():  # which `os.walk` leaves out, since it may lead back to where it stands
+                try:
+                    yield from (each for each in path.iterdir() if _may_be(each.name))
+                except OSError as error:
+                    unreadable(error)
+
+
+def _may_be(name: str) -> bool:
+    return name.endswith(SUFFIX) and name[0] not in "._" and name != "README.md"
 
 
 def problem_in(path: Path, error: InvalidPrompt) -> str:

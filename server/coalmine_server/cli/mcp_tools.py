@@ -206,7 +206,7 @@ def _proposing(client: Client) -> list[Callable[..., dict[str, Any]]]:
         if not policy["needs_approval"]:
             raise ToolError(
                 f"{environment} needs nobody's approval, so the version would be served at once: a person "
-                f"can do it with `coalmine promote {prompt} {version} --to {environment}`"
+                f"can do it with `coalmine promote {prompt} {version} {environment}`"
             )
         body = {"prompt": prompt, "version": version, "environment": environment, "reason": reason}
         return _asked(lambda: client.post("/v1/promotions", body))

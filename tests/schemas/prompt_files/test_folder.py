@@ -7,6 +7,7 @@ import pytest
 
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompt_files.folder import InvalidFiles, file_of, read_folder
+from tests.support.doubles.without_rights import without_rights
 
 
 def write(directory: Path, name: str, version: str, text: str = "Hello.\n") -> None:
@@ -83,3 +84,25 @@ def test_what_is_no_prompt_by_its_name_is_left_alone(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameter, match="no such folder"):
         read_folder(tmp_path / "prompts")
+
+
+@pytest.mark.parametrize("name", [".", "refund"])
+def test_a_folder_that_may_not_be_read_is_named_and_not_taken_for_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    write(tmp_path / "prompts", "refund", "1.0.0")
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)  # below folders that only their owner may enter
+    with without_rights(tmp_path / "prompts" / name), pytest.raises(InvalidFiles) as caught:
+        read_folder(Path("prompts"))
+    assert caught.value.problems == (f"{Path('prompts') / name}: cannot be read: Permission denied",)
+
+
+def test_the_folder_of_a_prompt_may_be_a_link_and_one_that_leads_back_is_no_end(tmp_path: Path) -> None:
+    shared, prompts = tmp_path / "shared", tmp_path / "prompts"
+    for folder in (shared, prompts):
+        folder.mkdir()
+    (shared / "1.0.0.md").write_text("Hi", encoding="utf-8")
+    (prompts / "refund").symlink_to(shared)
+    (prompts / "round").symlink_to(prompts)
+    assert [each.reference for each in read_folder(prompts)] == ["refund@1.0.0"]

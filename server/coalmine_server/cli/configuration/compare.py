@@ -1,8 +1,13 @@
 """Compares a folder of configuration with the registry."""
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from coalmine_registry.classify import classify
+from coalmine_registry.errors import BumpTooSmall
+from coalmine_registry.semantic_version import baseline
+from coalmine_schemas.prompt_files.folder import PromptFile
 from coalmine_server.cli.configuration.files import Files, Given
 from coalmine_server.cli.configuration.findings import Findings
 from coalmine_server.cli.configuration.plan import Difference, Plan, Step
@@ -13,7 +18,7 @@ from coalmine_server.cli.options import path_of
 from coalmine_server.cli.prompts.push import EDITED, push_file, version_body
 from coalmine_server.client import Client
 from coalmine_server.client.file_models import EnvironmentFile, PolicyTerms
-from coalmine_server.errors import MOST_NAMES
+from coalmine_server.errors import MOST_NAMES, CheckFailed
 
 _OWN_FILE: Final = (
     "the server reads its own file when it starts: put this one there (alerts.file), and restart it"
@@ -29,8 +34,10 @@ def compare(client: Client, files: Files, *, prune: bool = False) -> Plan:
         prune: Remove rules that are not in the files.
 
     Raises:
+        CheckFailed: The caller's token is for other prompts than those of the files.
         ServerError: The server does not answer, or not to this caller.
     """
+    check_scope(client.get("/v1/whoami"), files)
     state = read_state(client, files)
     found = Findings(files, state, prune)
     _compare_prompts(found, client)
@@ -54,6 +61,31 @@ def compare(client: Client, files: Files, *, prune: bool = False) -> Plan:
     )
 
 
+def check_scope(caller: Json, files: Files) -> None:
+    """Refuses to compare what the caller does not see: it would look as if the registry did not have it.
+
+    Raises:
+        CheckFailed: Names the prompts.
+    """
+    patterns = caller["prompts"]
+    if patterns is None:
+        return
+    others = sorted(name for name in files.names if not any(fnmatchcase(name, each) for each in patterns))
+    if others:
+        more = f" and {len(others) - MOST_NAMES} more" if len(others) > MOST_NAMES else ""
+        raise CheckFailed(
+            f"the token of {caller['subject']} is for the prompts {', '.join(patterns)}; the files have "
+            f"{', '.join(others[:MOST_NAMES])}{more}, too",
+            "plan and apply with another token, or a folder for each team",
+        )
+    if any(each.terms.policy is not None for each in files.environments.values()):
+        raise CheckFailed(
+            f"the token of {caller['subject']} is for the prompts {', '.join(patterns)}, and policies are "
+            "for all",
+            "keep policies in a folder of their own, or plan and apply with another token",
+        )
+
+
 def _revisions(steps: Sequence[Step], state: RegistryState) -> dict[tuple[str, str], int]:
     changed = {step.deployment for step in steps if step.deployment is not None}
     return {each: state.deployments[each]["revision"] if each in state.deployments else 0 for each in changed}
@@ -71,8 +103,9 @@ def _compare_prompts(found: Findings, client: Client) -> None:
                 found.problems.append(f"{file.path}: {EDITED}")
             continue
         checked = push_file(client, file, together, dry_run=True)
-        if checked.result == "refused":
-            found.problems.append(f"{file.path}: {'; '.join(checked.reasons)}")
+        too_small = _too_small(found, file)
+        if checked.result == "refused" or too_small is not None:
+            found.problems.append(f"{file.path}: {too_small or '; '.join(checked.reasons)}")
             continue
         differences = tuple(Difference("change", None, each) for each in checked.reasons)
         found.steps.append(
@@ -95,6 +128,26 @@ def _compare_prompts(found: Findings, client: Client) -> None:
             if each["status"] == "active" and f"{name}@{version}" not in together:
                 why = f"registered by {each['author']}: `coalmine pull` writes it, `coalmine retire` ends it"
                 found.beyond("prompt", f"{name}@{version}", why)
+
+
+def _too_small(found: Findings, file: PromptFile) -> str | None:
+    """What the registry will refuse in a bump from a file that it does not know yet, as in a dry run.
+
+    What included prompts declare it alone can tell.
+    """
+    known = found.state.versions[file.name]
+    new = {each.version: each for each in found.files.prompts or () if each.name == file.name}
+    previous = baseline(file.version, {*known, *new} - {file.version})
+    if previous is None or previous in known:
+        return None
+    old = new[previous].content
+    if old.includes() or file.content.includes():
+        return None
+    try:
+        classify(previous, old, file.content).check(file.version)
+    except BumpTooSmall as error:
+        return str(error)
+    return None
 
 
 def _compare_policy(

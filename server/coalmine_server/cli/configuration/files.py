@@ -9,25 +9,27 @@
     DIR/alerts.yaml               rules, channels, owners and budgets of alerts
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from coalmine_registry.experiment_plan import ExperimentPlan
-from coalmine_registry.operations.inputs import required_evidence
+from coalmine_registry.operations.inputs import evidence_given, required_evidence
+from coalmine_registry.operations.rules_given import check_rules
 from coalmine_registry.records import ENVIRONMENTS
 from coalmine_rollouts.plan import read_plan
 from coalmine_schemas.errors import InvalidParameter, nearest
 from coalmine_schemas.mistakes import InvalidFile
 from coalmine_schemas.prompt_files.folder import InvalidFiles, PromptFile, read_folder
 from coalmine_schemas.prompt_files.front_matter import read_front_matter
-from coalmine_schemas.prompts import Arm, check_arms, check_prompt_name
+from coalmine_schemas.prompts import Arm, Rule, ServeVersion, check_arms, check_prompt_name
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_server.cli.configuration.mistakes import Place, at, mistake_at, mistakes_of
-from coalmine_server.client.file_models import EnvironmentFile, ExperimentFile, RolloutFile
+from coalmine_server.client.file_models import EnvironmentFile, ExperimentFile, RolloutFile, ServedTerms
 
 if TYPE_CHECKING:  # needs what `[cli]` does without, as the file of alerts does
     from coalmine_alerts.configuration.records import Configuration
@@ -113,9 +115,14 @@ def _layout_problems(directory: Path) -> Iterator[str]:
         yield f"{directory}: no such folder; it should hold {', '.join(FOLDERS)} or {ALERTS}"
         return
     known = (*FOLDERS, ALERTS)
-    found = [each for each in sorted(directory.iterdir()) if each.name[0] not in "._"]
+    unread: list[str] = []
+    found = [each for each in _entries(directory, unread) if each.name[0] not in "._"]
+    if unread:
+        raise InvalidFiles(unread)
     for path in found:
         near = nearest(path.name, known)
+        if path.name in FOLDERS and not path.is_dir():
+            yield f"{path}: is no folder, or a link to nothing: put a folder there, or delete it"
         if path.name not in known and (path.suffix in (SUFFIX, ".yml") or (path.is_dir() and near)):
             yield f"{path}: nothing reads it: " + (f"did you mean {near}?" if near else _LAYOUT)
     if not any(path.name in known for path in found):
@@ -135,10 +142,10 @@ def _each(
     if not folder.is_dir():
         return None
     found: dict[str, Given[Model]] = {}
-    for path in sorted(folder.iterdir()):
+    for path in _entries(folder, problems):
         if path.name[0] in "._" or path.name == "README.md":
             continue
-        if path.suffix != SUFFIX or not path.is_file():
+        if path.suffix != SUFFIX:
             problems.append(f"{path}: nothing reads it: files in {folder.name} are called NAME{SUFFIX}")
             continue
         given = _read(path, model, problems)
@@ -152,6 +159,14 @@ def _each(
         problems += [f"{given.at(*place)}: {said}" for place, said in mistakes]
         found[path.stem] = given
     return found
+
+
+def _entries(folder: Path, problems: list[str]) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        problems.append(f"{folder}: cannot be read: {error.strerror}")
+        return []
 
 
 def _read(path: Path, model: type[Model], problems: list[str]) -> Given[Model] | None:
@@ -169,7 +184,7 @@ def _read(path: Path, model: type[Model], problems: list[str]) -> Given[Model] |
 
 def _text(path: Path, problems: list[str]) -> str | None:
     if not path.is_file():  # a pipe would be waited for
-        problems.append(f"{path}: is no file: put a file there, or delete it")
+        problems.append(f"{path}: is no file, or a link to nothing: put a file there, or delete it")
         return None
     try:
         return path.read_text(encoding="utf-8")
@@ -204,6 +219,29 @@ def _check_environment(name: str, terms: EnvironmentFile) -> Iterator[tuple[Plac
             if rule.serve.keys() != {"version"} or not isinstance(rule.serve["version"], str):
                 why = "give {version: 1.2.0}; an experiment or a rollout in its place has a file of its own"
                 yield (*place, "serve"), f"rule {rule.name!r} does not serve a version: {why}"
+        yield from _refused((*_of(prompt), "rules"), check_rules, _rules(served))
+        yield from _refused((*_of(prompt), "evidence"), evidence_given, served.evidence)
+
+
+def _of(prompt: str) -> Place:
+    return ("prompts", prompt)
+
+
+def _rules(served: ServedTerms) -> list[Rule]:
+    """Those that have no mistake yet."""
+    return [
+        Rule(each.name, {name: tuple(values) for name, values in each.when.items()}, ServeVersion("1.0.0"))
+        for each in served.rules or ()
+        if each.when and all(each.when.values())
+    ]
+
+
+def _refused(place: Place, check: Callable[[Any], object], given: object) -> Iterator[tuple[Place, str]]:
+    """What the registry would refuse, once a part of the plan was done."""
+    try:
+        check(given)
+    except InvalidParameter as error:
+        yield place, str(error)
 
 
 def _check_experiment(name: str, terms: ExperimentFile) -> Iterator[tuple[Place, str]]:
@@ -215,11 +253,13 @@ def _check_experiment(name: str, terms: ExperimentFile) -> Iterator[tuple[Place,
         check_arms(ordered_arms(terms))
     except InvalidParameter as error:
         yield ("arms",), f"arms: {error}"
+    yield from _refused(("evidence",), evidence_given, terms.evidence)
     if terms.plan is not None:
         ExperimentPlan.from_json(terms.plan)
 
 
 def _check_rollout(_name: str, terms: RolloutFile) -> Iterator[tuple[Place, str]]:
+    yield from _refused(("evidence",), evidence_given, terms.evidence)
     if terms.plan is not None:
         read_plan(terms.plan, "plan")
     if terms.environment is not None and terms.environment not in ENVIRONMENTS:
@@ -230,7 +270,7 @@ def _check_rollout(_name: str, terms: RolloutFile) -> Iterator[tuple[Place, str]
 
 
 def _alerts(path: Path, problems: list[str]) -> "Given[Configuration] | None":
-    if not path.exists() or (text := _text(path, problems)) is None:
+    if not os.path.lexists(path) or (text := _text(path, problems)) is None:
         return None
     from coalmine_alerts.configuration.read import read_configuration
 

@@ -16,7 +16,7 @@ from coalmine_rollouts.plan import (
 )
 from coalmine_schemas.errors import nearest
 from coalmine_server.cli.configuration.files import Files, Given
-from coalmine_server.cli.configuration.history import Place
+from coalmine_server.cli.configuration.history import Place, live_rollouts, running_experiment
 from coalmine_server.cli.configuration.plan import Deployment, Kind, Said, Step
 from coalmine_server.cli.configuration.registry_state import RegistryState
 from coalmine_server.client.file_models import RolloutFile
@@ -44,6 +44,8 @@ class Findings:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     blocked: dict[Deployment, str] = field(default_factory=dict)
+    taken: dict[Place, str] = field(default_factory=dict)
+    """Files whose experiments and rollouts this plan starts."""
 
     def leave(self, kind: Kind, name: str, why: str) -> None:
         """Notes what differs and is left alone."""
@@ -65,6 +67,54 @@ class Findings:
             f"{where}: there is no {prompt}@{version}, neither as a file nor in the registry: {remedy}"
         )
         return False
+
+    def can_be_served(self, prompt: str, version: str, where: str) -> bool:
+        """True unless a version that is to be served now is retired: then it is a problem."""
+        known = self.state.versions.get(prompt, {}).get(version)
+        if known is None or known["status"] == "active":
+            return True
+        self.problems.append(
+            f"{where}: {prompt}@{version} is {known['status']} and cannot be served: take another version"
+        )
+        return False
+
+    def is_place(self, place: Place, where: str) -> bool:
+        """True if something is served in a place, or is about to be; else it is a problem."""
+        serving = self.state.deployments.get((place.environment, place.prompt))
+        given = self.files.environments.get(place.environment)
+        terms = None if given is None else (given.terms.prompts or {}).get(place.prompt)
+        at_file = f"environments/{place.environment}.yaml"
+        if serving is None and (terms is None or terms.version is None):
+            said = f"serves nothing of {place.prompt}: give it a version in {at_file} first"
+            self.problems.append(f"{where}: {place.environment} {said}")
+            return False
+        rules = {each["name"] for each in (serving or {}).get("rules", ())}
+        rules |= {each.name for each in (terms and terms.rules) or ()}
+        if place.rule is None or place.rule in rules:
+            return True
+        near = nearest(place.rule, rules)
+        remedy = f"did you mean {near}?" if near else f"add it to {at_file}"
+        self.problems.append(
+            f"{where}: {place.prompt} has no rule {place.rule!r} in {place.environment}: {remedy}"
+        )
+        return False
+
+    def is_free(self, kind: Kind, name: str, place: Place, path: str) -> bool:
+        """True if nothing runs in a place, or is started there by another file; else that is noted."""
+        experiment = running_experiment(self.state, place)
+        rollout = next(iter(live_rollouts(self.state, place)), None)
+        why = None
+        if rollout is not None:
+            why = f"rollout {rollout['id']} is {rollout['state']} in that place"
+        elif experiment is not None:
+            why = f"experiment {experiment['name']} runs in that place: `coalmine experiment stop` ends it"
+        elif place in self.taken:
+            why = f"{self.taken[place]} starts in that place"
+        if why is not None:
+            self.leave(kind, name, f"{why}; {path} waits for its end: apply again then")
+            return False
+        self.taken[place] = path
+        return True
 
     @cached_property
     def targets(self) -> Mapping[str, Target]:

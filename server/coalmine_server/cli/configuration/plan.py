@@ -1,7 +1,8 @@
 """What is to be done so that the registry agrees with the files: values, carried out as they are."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from coalmine_registry.roles import Role
@@ -31,6 +32,18 @@ class Difference:
     """In the registry; None: it is not there."""
     after: str | None
     """In the files; None: it is removed."""
+
+
+def told_apart(
+    words: Callable[[Any], str],
+    before: Any,  # noqa: ANN401 - JSON, or arms
+    after: Any,  # noqa: ANN401
+) -> tuple[str | None, str | None]:
+    """Two values that differ, in words; as JSON where the words are the same."""
+    told = tuple(None if each is None else words(each) for each in (before, after))
+    if told[0] == told[1]:
+        return json.dumps(before, default=asdict), json.dumps(after, default=asdict)
+    return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from coalmine_server.cli.configuration.history import (
     waits_for,
     why_left,
 )
-from coalmine_server.cli.configuration.plan import Difference, Step
+from coalmine_server.cli.configuration.plan import Difference, Step, told_apart
 from coalmine_server.cli.configuration.registry_state import Json
 from coalmine_server.cli.options import path_of
 from coalmine_server.client.file_models import EnvironmentFile, ServedTerms
@@ -66,6 +66,8 @@ def _compare_version(  # noqa: PLR0917 - one place, and what is said of it
         served_now = f"{served} is served" if served else "nothing is served"
         found.leave("version", name, f"{served_now}, the file says {wanted}: {why}")
         return
+    if not found.can_be_served(prompt, wanted, where):
+        return
     found.steps.append(
         Step(
             action="create" if serving is None else "change",
@@ -104,6 +106,9 @@ def _compare_rules(  # noqa: PLR0917 - one place, and what is said of it
             return
         place = Place(environment, prompt, rule.name)
         serve = _serve(found, place, version, old.get(rule.name))
+        is_new = rule.name not in old or serve != old[rule.name]["serve"]
+        if is_new and not found.can_be_served(prompt, version, where):
+            return
         wanted.append({"name": rule.name, "when": dict(rule.when), "serve": serve})
     after = _with_others(found, environment, prompt, before, wanted)
     differences = _differences(before, after)
@@ -164,9 +169,9 @@ def _with_others(
 
 
 def _differences(before: Sequence[Rule], after: Sequence[Rule]) -> tuple[Difference, ...]:
-    old, new = ({each["name"]: _words(each) for each in rules} for rules in (before, after))
+    old, new = ({each["name"]: each for each in rules} for rules in (before, after))
     differences = [
-        Difference(name, old.get(name), new.get(name))
+        Difference(name, *told_apart(_words, old.get(name), new.get(name)))
         for name in [*new, *(each for each in old if each not in new)]
         if old.get(name) != new.get(name)
     ]

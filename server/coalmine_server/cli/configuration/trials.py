@@ -7,7 +7,8 @@ from coalmine_rollouts.records import TERMINAL
 from coalmine_schemas.prompts import Arm, percent
 from coalmine_server.cli.configuration.files import Given, ordered_arms
 from coalmine_server.cli.configuration.findings import Findings, Target
-from coalmine_server.cli.configuration.plan import Difference, Step
+from coalmine_server.cli.configuration.history import Place
+from coalmine_server.cli.configuration.plan import Difference, Step, told_apart
 from coalmine_server.cli.configuration.registry_state import Json
 from coalmine_server.cli.options import path_of
 from coalmine_server.client.file_models import ExperimentFile, RolloutFile
@@ -60,7 +61,20 @@ def compare_rollouts(found: Findings) -> None:
 
 def _compare_experiment(found: Findings, name: str, given: Given[ExperimentFile], known: Json | None) -> None:
     terms, arms = given.terms, ordered_arms(given.terms)
+    place = Place(terms.environment, terms.prompt, terms.rule)
+    if name in {each["id"] for each in found.state.rollouts}:
+        found.problems.append(
+            f"{given.path}: {name} is the experiment of a rollout, which steers it: call the file otherwise"
+        )
+        return
     if known is None:
+        can = [found.is_place(place, given.at("rule") if terms.rule else given.at("environment"))]
+        can += [
+            found.can_be_served(terms.prompt, arm.version, given.at("arms", number, "version"))
+            for number, arm in enumerate(terms.arms)
+        ]
+        if not all(can) or not found.is_free("experiment", name, place, str(given.path)):
+            return
         places = {"environment": terms.environment, "prompt": terms.prompt, "rule": terms.rule}
         said = {key: value for key, value in places.items() if value is not None}
         body = terms.model_dump(mode="json", exclude={"environment", "prompt"}, exclude_none=True)
@@ -101,7 +115,7 @@ def _compare_experiment(found: Findings, name: str, given: Given[ExperimentFile]
                 kind="experiment",
                 name=name,
                 file=given.at("arms"),
-                differences=(Difference("arms", _arms(before_arms), _arms(arms)),),
+                differences=(Difference("arms", *told_apart(_arms, before_arms, arms)),),
                 method="PUT",
                 path=path_of("experiments", name, "weights"),
                 body={"weights": wanted},
@@ -142,6 +156,13 @@ def _compare_rollout(found: Findings, name: str, given: Given[RolloutFile], targ
         return
     if target.version in (_served(found, target), _about_to_serve(found, target)):
         return  # there is nothing to roll out
+    at_version = given.at("rule") if given.terms.rule else given.at("version")
+    if not (
+        found.is_place(place, at_version) & found.can_be_served(place.prompt, target.version, at_version)
+    ):
+        return
+    if given.terms.if_taken is None and not found.is_free("rollout", name, place, str(given.path)):
+        return
     where = f"{place.environment}/{place.prompt}" + (f" {place.rule}" if place.rule else "")
     body = given.terms.model_dump(mode="json", exclude_none=True)
     plan = target.plan

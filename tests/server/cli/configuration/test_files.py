@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from coalmine_schemas.prompt_files.folder import InvalidFiles
+from coalmine_server.cli.configuration.files import read_files
+from tests.support.doubles.without_rights import without_rights
 from tests.support.processes.coalmine_process import coalmine
 
 NOWHERE = {"COALMINE_SERVER_URL": "http://127.0.0.1:9"}
@@ -163,5 +166,82 @@ def test_a_pipe_is_named_and_not_waited_for(tmp_path: Path) -> None:
     for name in ("alerts.yaml", "environments/prod.yaml"):
         os.mkfifo(tmp_path / "conf" / name)
     said = refusal(tmp_path, {})
-    assert "alerts.yaml: is no file: put a file there, or delete it" in said
-    assert "prod.yaml: nothing reads it" in said
+    assert "alerts.yaml: is no file, or a link to nothing: put a file there, or delete it" in said
+    assert "prod.yaml: is no file, or a link to nothing: put a file there, or delete it" in said
+
+
+@pytest.mark.parametrize("name", ["prompts", "environments", "experiments", "rollouts", "alerts.yaml"])
+@pytest.mark.parametrize("kind", ["a link to nothing", "the other"])
+def test_what_should_be_a_folder_or_a_file_and_is_none_is_told(tmp_path: Path, name: str, kind: str) -> None:
+    """It would look as if there were nothing to compare, and the registry agreed."""
+    path = tmp_path / "conf" / name
+    path.parent.mkdir()
+    if kind == "a link to nothing":
+        path.symlink_to("nowhere")
+    elif name == "alerts.yaml":
+        path.mkdir()
+    else:
+        path.write_text("", encoding="utf-8")
+    assert f"conf/{name}: is no " in refusal(tmp_path, {})
+
+
+RULE = "prompts:\n  refund:\n    version: 1.0.0\n    rules:\n"
+ROLLOUT = "prompt: refund\nversion: 1.0.0\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        (
+            "environments/prod.yaml",
+            f'{RULE}      - {{name: "a\\nb", when: {{tier: [x]}}, serve: {{version: 1.0.0}}}}\n',
+            "prod.yaml:4: rules[0].name is 'a\\nb': leave out control characters",
+        ),
+        (
+            "environments/prod.yaml",
+            f"{RULE}      - {{name: a, when: {{tier: [{'x' * 201}]}}, serve: {{version: 1.0.0}}}}\n",
+            "give at most 200 characters",
+        ),
+        (
+            "environments/prod.yaml",
+            RULE + "".join(
+                f"      - {{name: r{each}, when: {{tier: [x]}}, serve: {{version: 1.0.0}}}}\n"
+                for each in range(101)
+            ),
+            "prod.yaml:4: rules is 'a list of 101': give at most 100",
+        ),
+        (
+            "environments/prod.yaml",
+            "prompts:\n  refund:\n    version: 1.0.0\n    evidence: ["
+            + ", ".join(["{kind: note, reference: x}"] * 21) + "]\n",
+            "prod.yaml:4: evidence is 'a list of 21': give at most 20",
+        ),
+        (
+            "experiments/tone.yaml",
+            f'prompt: refund\n{ARMS}evidence: [{{kind: note, reference: "a\\0b"}}]\n',
+            "tone.yaml:3: evidence[0].reference is 'a\\x00b': leave out zero bytes",
+        ),
+        (
+            "rollouts/x.yaml",
+            f'{ROLLOUT}evidence: [{{kind: note, reference: "a\\0b"}}]\n',
+            "x.yaml:3: evidence[0].reference is 'a\\x00b': leave out zero bytes",
+        ),
+    ],
+    ids=["name", "value", "rules", "evidence", "of an experiment", "of a rollout"],
+)  # fmt: skip
+def test_what_the_registry_would_refuse_of_a_file_is_told_before(
+    tmp_path: Path, file: str, text: str, said: str
+) -> None:
+    assert said in refusal(tmp_path, {file: text})
+
+
+@pytest.mark.parametrize("name", ["conf", "conf/environments", "conf/prompts"])
+def test_a_folder_that_may_not_be_read_is_told_and_not_taken_for_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    written(tmp_path / "conf", {"environments/prod.yaml": "", "prompts/refund/1.0.0.md": "Hi\n"})
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)  # below folders that only their owner may enter
+    with without_rights(tmp_path / name), pytest.raises(InvalidFiles) as caught:
+        read_files(Path("conf"))
+    assert caught.value.problems == (f"{name}: cannot be read: Permission denied",)
