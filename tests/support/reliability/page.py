@@ -1,0 +1,120 @@
+"""Writes docs/reliability.md: each promise with what was done to it, and what became of it.
+
+`python -m tests.support.reliability.page` reads what a campaign left in build/campaign. A promise is kept if each
+of its tests was run in full and none failed; one whose test was not run, or skipped, is not run.
+"""
+
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from tests.support.reliability.promises import PROMISES, Promise
+from tests.support.reliability.results import Case, read_results
+from tests.support.repository.tree import ROOT
+
+RESULTS: Final = ROOT / "build" / "campaign"
+PAGE: Final = ROOT / "docs" / "reliability.md"
+
+Verdict = Literal["kept", "broken", "not run"]
+
+_HEAD = """\
+# Reliability
+
+What Coalmine promises when everything around it fails, and what became of each promise when that was done to it on
+purpose. `make campaign` does it, and writes this page from its results: real brokers, real disks, real processes
+that are really killed. `make test` does the same in a smaller form with every change.
+
+Kept: each test of the promise was run in its full form and passed. Broken: one failed. Not run: one was not run, or
+skipped because the machine does not allow it (mounting a disk and limiting memory need root); nothing is known then.
+
+{facts}
+
+| promise | what was done | outcome | seconds |
+|---|---|---|---|
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A promise and what became of it."""
+
+    promise: Promise
+    verdict: Verdict
+    why: str
+    """Which tests failed or were not run; empty if it is kept."""
+    tried: str
+    duration_s: float
+
+
+def judge(promise: Promise, cases: Sequence[Case]) -> Row:
+    """What the runs of a campaign say of a promise."""
+    failed, missing, tried, duration_s = [], [], [promise.done], 0.0
+    for name in promise.tests:
+        runs = [case for case in cases if case.is_of(name)]
+        whole = [case for case in runs if case.full]
+        duration_s += sum(case.duration_s for case in runs)
+        tried += dict.fromkeys(case.tried for case in whole if case.tried)
+        short = name.rpartition("::")[2]
+        if any(case.outcome == "failed" for case in runs):
+            failed.append(f"`{short}`")
+        elif skipped := [case for case in whole if case.outcome == "skipped"]:
+            missing.append(f"`{short}`: {skipped[0].reason}")
+        elif not whole:
+            missing.append(f"`{short}`")
+    verdict: Verdict = "broken" if failed else "not run" if missing else "kept"
+    return Row(promise, verdict, ", ".join(failed or missing), "; ".join(filter(None, tried)), duration_s)
+
+
+def page(rows: Iterable[Row], cases: Sequence[Case]) -> str:
+    """The whole page."""
+    rows = [*rows]
+    named = [case for case in cases if case.full and any(map(case.is_of, _names(rows)))]
+    days = sorted({case.day for case in named})
+    seeds = sorted({case.seed for case in named if case.seed})
+    facts = (
+        f"{_span(days)}; {_machine()}; Python {platform.python_version()}; seed {', '.join(seeds) or 'none'}."
+    )
+    lines = [
+        f"| {row.promise.text} | {row.tried} | {_outcome(row)} | {row.duration_s:,.0f} |" for row in rows
+    ]
+    tests = [
+        f"- {row.promise.text} " + ", ".join(f"`{name.removeprefix('tests/')}`" for name in row.promise.tests)
+        for row in rows
+    ]
+    end = "\n\n## Where it is tested\n\n" + "\n".join(tests)
+    return _HEAD.format(facts=facts) + "\n".join(lines) + end + "\n"
+
+
+def _names(rows: Iterable[Row]) -> set[str]:
+    return {name for row in rows for name in row.promise.tests}
+
+
+def _outcome(row: Row) -> str:
+    return f"**{row.verdict}**" + (f" ({row.why})" if row.why else "")
+
+
+def _span(days: Sequence[str]) -> str:
+    if not days:
+        return "Never run"
+    return days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
+
+
+def _machine() -> str:
+    """What it ran on, but not which machine that is."""
+    pages, page_bytes = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    kernel = platform.release().partition("-")[0]
+    cores = len(os.sched_getaffinity(0))
+    return f"{cores} cores, {pages * page_bytes / 2**30:.0f} GiB of memory, {platform.system()} {kernel}"
+
+
+def write(results: Path = RESULTS, to: Path = PAGE) -> None:
+    """Judge every promise by the results of a directory, and write the page."""
+    cases = read_results(results)
+    to.write_text(page((judge(promise, cases) for promise in PROMISES), cases), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
