@@ -49,7 +49,7 @@ def torture(where: Where, kills: int, events: int, log: Path) -> None:
             producer.join(600)
     wanted = expected(loads)
     last = TortureCollector(where, log, until_consumed=sum(map(wanted.consumed, wanted.rows)))
-    last.join(0)
+    last.join(0, timeout_s=3600)
     store = Store.open(where.store, STORE)
     try:
         check_all(store, wanted)
