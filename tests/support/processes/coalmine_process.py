@@ -89,7 +89,16 @@ class ServerProcess:
                     arguments, environment=variables, folder=home, stdout=output, stderr=output
                 )
             )
-        self.url = eventually(lambda: self._listening(written_before), what=f"listening\n{self.log_text()}")
+        try:
+            self.url = eventually(
+                lambda: self._listening(written_before),
+                within_s=300 if cold else 60,
+                what=f"listening\n{self.log_text()}",
+            )
+        except AssertionError:
+            self.process.kill()
+            self.process.wait()
+            raise
         # One for all questions; making a context for TLS, which nobody needs here, takes 20 ms each time.
         self.web = httpx2.Client(base_url=self.url, timeout=60, trust_env=False, verify=False)
 
