@@ -1,4 +1,4 @@
-"""A running server lacks something for a while, again and again: room, a disk it may write, descriptors, the time.
+"""A running server lacks something again and again: room, a disk it may write, descriptors, the time.
 
 Meanwhile a service goes on with a spool elsewhere. Everything that it made is stored in the end, once.
 """

@@ -1,4 +1,4 @@
-"""A broker that cleans its logs by itself: retention deletes what nobody has read, compaction empties offsets."""
+"""A broker that cleans its logs by itself: retention deletes what nobody read, compaction empties offsets."""
 
 import logging
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from coalmine_consumers.audit import audit
@@ -109,7 +109,7 @@ def test_offsets_that_compaction_emptied_are_no_loss(
                     assert producer.flush(60) == 0
             assert producer.flush(60) == 0
 
-            def compacted() -> bool:
+            def compacted(producer: Producer = producer, number: int = number) -> bool:
                 # A segment that is written to is not compacted: one message more begins the next.
                 producer.produce(pipeline.topic, pipeline.frames(1)[0], key=b"%d" % pipeline.produced)
                 assert producer.flush(60) == 0
@@ -119,7 +119,10 @@ def test_offsets_that_compaction_emptied_are_no_loss(
             eventually(compacted, what="compaction")
             with pipeline.collecting() as (_, store):
                 _, end, _ = kept(broker, pipeline.topic)
-                eventually(lambda: set(store.positions().values()) == {end}, what=f"read up to {end}")
+                eventually(
+                    lambda store=store, end=end: set(store.positions().values()) == {end},  # type: ignore[misc]
+                    what=f"read up to {end}",
+                )
                 report = audit(store)
                 stored = rows(store)
             assert report.ok, report.missing

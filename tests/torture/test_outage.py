@@ -71,19 +71,22 @@ def test_a_broker_gone_for_a_while_costs_nothing_and_needs_nobody(
         except Exception as error:  # noqa: BLE001 - the point of the test
             raised.append(error)
 
+    def stop_for_a_while(lasts_s: float) -> None:
+        broker.stop()
+        stopped = time.monotonic()
+        eventually(lambda: collector.health().lag.note is not None, within_s=60)
+        eventually(lambda: time.monotonic() - stopped >= lasts_s)
+        before = len(made)
+        broker.start()
+        eventually(lambda: len(stored_ids(store) & set(made[before:])) > 100, within_s=180)
+
     service = threading.Thread(target=serve)
     service.start()
     try:
         eventually(lambda: collector.health().stored > 100)
         for number in range(OUTAGES):
-            broker.stop()
-            stopped = time.monotonic()
-            eventually(lambda: collector.health().lag.note is not None, within_s=60)
-            if number % 2 == 0:  # every other one is a restart
-                eventually(lambda: time.monotonic() - stopped >= OUTAGE_S)
-            before = len(made)
-            broker.start()
-            eventually(lambda: len(stored_ids(store) & set(made[before:])) > 100, within_s=180)
+            # Every other one is a restart.
+            stop_for_a_while(OUTAGE_S if number % 2 == 0 else 0)
         over.set()
         service.join()
         assert client.flush(60)

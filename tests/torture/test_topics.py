@@ -1,4 +1,4 @@
-"""What operators do to a topic under a service and a collector that go on: more partitions, and a topic made anew."""
+"""What operators do to a topic under a service and a collector that go on: more partitions, a new topic."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Writes docs/reliability.md: each promise with what was done to it, and what became of it.
 
-`python -m tests.support.reliability.page` reads what a campaign left in build/campaign. A promise is kept if each
-of its tests was run in full and none failed; one whose test was not run, or skipped, is not run.
+`python -m tests.support.reliability.page` reads what a campaign left in build/campaign. A promise is kept if
+each of its tests was run in full and none failed; one whose test was not run, or skipped, is not run.
 """
 
 import os
@@ -23,12 +23,13 @@ Verdict = Literal["kept", "broken", "not run"]
 _HEAD = """\
 # Reliability
 
-What Coalmine promises when everything around it fails, and what became of each promise when that was done to it on
-purpose. `make campaign` does it, and writes this page from its results: real brokers, real disks, real processes
-that are really killed. `make test` does the same in a smaller form with every change.
+What Coalmine promises when everything around it fails, and what became of each promise when that was done to
+it on purpose. `make campaign` does it, and writes this page from its results: real brokers, real disks, real
+processes that are really killed. `make test` does the same in a smaller form with every change.
 
-Kept: each test of the promise was run in its full form and passed. Broken: one failed. Not run: one was not run, or
-skipped because the machine does not allow it (mounting a disk and limiting memory need root); nothing is known then.
+Kept: each test of the promise was run in its full form, and none failed. Broken: one failed. Not run: one was
+not run, or was skipped because the machine does not allow it (mounting a disk and limiting memory need root);
+nothing is known then.
 
 {facts}
 
@@ -58,6 +59,8 @@ def judge(promise: Promise, cases: Sequence[Case]) -> Row:
         duration_s += sum(case.duration_s for case in runs)
         tried += dict.fromkeys(case.tried for case in whole if case.tried)
         short = name.rpartition("::")[2]
+        if len(whole) > 1:
+            tried.append(f"{len(whole)} runs of `{short}`")
         if any(case.outcome == "failed" for case in runs):
             failed.append(f"`{short}`")
         elif skipped := [case for case in whole if case.outcome == "skipped"]:

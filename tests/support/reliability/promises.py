@@ -25,8 +25,8 @@ class Promise:
 PROMISES: Final = (
     Promise(
         "A collector that is killed loses and repeats nothing.",
-        "1,000,000 events with repeated, early and poisonous ones, 100 kills -9, a standby and a second member of the "
-        "group, on Kafka and on the spool; kills at every line of a commit and of housekeeping",
+        "1,000,000 events with repeated, early and poisonous ones, 100 kills -9, a standby and a second "
+        "member of the group, on Kafka and on the spool; kills at every line of a commit and of housekeeping",
         (
             _KILLS + "_kafka[100-kills]",
             _KILLS + "_spool[100-kills]",
@@ -37,8 +37,10 @@ PROMISES: Final = (
         ),
     ),
     Promise(
-        "A broker that stops or restarts costs nothing; clients, collector and server come back by themselves.",
-        "stopped and restarted in order 10 times under a service that goes on; 100 faults of up to 90 s in front of it",
+        "A broker that stops or restarts costs nothing; clients, collector and server come back by "
+        "themselves.",
+        "stopped and restarted in order 10 times under a service that goes on; 100 faults of up to 90 s "
+        "in front of it",
         (
             "tests/torture/test_outage.py::test_a_broker_gone_for_a_while_costs_nothing_and_needs_nobody",
             _OUTAGES + "test_any_fault_of_any_length_costs_nothing_and_needs_nobody",
@@ -47,8 +49,10 @@ PROMISES: Final = (
         ),
     ),
     Promise(
-        "A full disk is waited out: nothing is lost but what a service could not put anywhere, which is counted.",
-        "the server's disk filled under load again and again, with a service on another; a service's own; a start on a full one",
+        "A full disk is waited out: nothing is lost but what a service could not put anywhere, which is "
+        "counted.",
+        "the server's disk filled under load again and again, with a service on another; a service's own; "
+        "a start on a full one",
         (
             "tests/torture/test_lacking.py::test_a_disk_that_cannot_be_written_is_waited_for[full]",
             _SPOOL + "test_a_full_disk_costs_events_and_nothing_else",
@@ -66,7 +70,8 @@ PROMISES: Final = (
     ),
     Promise(
         "A process without a free file descriptor goes on once there are some, and has lost nothing.",
-        "all descriptors of a running server taken again and again; a server with 300 and as many half requests",
+        "all descriptors of a running server taken again and again; a server with 300 and as many half "
+        "requests",
         (
             "tests/torture/test_lacking.py::test_descriptors_that_are_used_up_are_waited_for",
             _CONNECTIONS + "test_three_hundred_half_requests_on_as_many_files_stop_neither_api_nor_ingest",
@@ -74,8 +79,9 @@ PROMISES: Final = (
     ),
     Promise(
         "A collector that its memory limit ends loses and repeats nothing, and one within it stays so.",
-        "a backlog of large texts read within a limit of the kernel; killed by a lower one, and started anew",
-        ("tests/torture/test_limits.py::test_a_limit_of_memory_costs_no_event",),
+        "killed by a limit of the kernel again and again, in the middle of a backlog; the backlog read "
+        "within a usual one",
+        ("tests/torture/test_memory.py::test_a_limit_of_memory_costs_no_event",),
     ),
     Promise(
         "A clock that jumps costs no event, and none is stored twice.",
@@ -119,7 +125,8 @@ PROMISES: Final = (
         ),
     ),
     Promise(
-        "Registry, schema registry and Slack may be away for an hour: services serve on, events wait, people are told what is so now.",
+        "Registry, schema registry and Slack may be away for an hour: services serve on, events wait, "
+        "people are told what is so now.",
         "as many attempts as an hour has, at a simulated clock",
         (
             "tests/torture/test_an_hour_away.py::test_prompts_are_served_while_the_registry_is_away_for_an_hour",
@@ -129,7 +136,8 @@ PROMISES: Final = (
     ),
     Promise(
         "Slow clients and half-sent requests stop nobody else.",
-        "300 half requests on a server with 300 descriptors; requests that trickle in, answers that nobody reads",
+        "300 half requests on a server with 300 descriptors; requests that trickle in, answers that "
+        "nobody reads",
         (
             _CONNECTIONS + "test_half_a_request_is_cut_off",
             _CONNECTIONS + "test_a_request_that_trickles_in_is_cut_off",

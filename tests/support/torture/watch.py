@@ -1,4 +1,4 @@
-"""What a process takes from the machine, over time: memory, handles, threads, files and the time of answers."""
+"""What a process takes from the machine, over time: memory, handles, threads, files and answers' time."""
 
 import time
 from collections.abc import Callable, Sequence
