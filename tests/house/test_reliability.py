@@ -1,5 +1,6 @@
 """docs/reliability.md says of each promise what became of its tests, and never more than that."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.reliability.page import judge, page
+from tests.support.reliability.page import MARKS, README, judge, page, summary, write
 from tests.support.reliability.promises import PROMISES, Promise
 from tests.support.reliability.results import Case, read_results
 from tests.support.repository.tree import ROOT
@@ -59,6 +60,20 @@ def test_the_page_has_date_machine_seed_and_a_row_for_each_promise() -> None:
     assert " GiB of memory, " in text
     assert "seed 17." in text
     assert "| Nothing is lost. | everything; 3 times | **kept** | 4 |" in text
+
+
+def test_the_readme_quotes_how_many_were_kept(tmp_path: Path) -> None:
+    rows = [judge(PROMISE, cases) for cases in ([FULL, OTHER], [FULL], [])]
+    told = "The last campaign (2026-01-02) ran them in full: of 3 promises 1 were kept, 0 broken, 2 not run."
+    assert summary(rows, [FULL, OTHER]) == told
+    readme, to = tmp_path / "README.md", tmp_path / "page.md"
+    shutil.copy(README, readme)
+    for _ in range(2):
+        write(tmp_path / "nothing", to, readme)
+        assert "**kept**" not in to.read_text()
+        text = readme.read_text()
+        assert f"promises 0 were kept, 0 broken, {len(PROMISES)} not run.\n{MARKS[1]}" in text
+        assert len(text.splitlines()) == len(README.read_text().splitlines())
 
 
 def test_results_are_read_from_what_pytest_writes(tmp_path: Path) -> None:

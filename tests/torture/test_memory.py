@@ -13,8 +13,8 @@ from tests.support.torture.check import check_all
 from tests.support.torture.load import TortureLoad, expected
 from tests.support.torture.processes import STORE, TortureCollector, Where, producing
 
-EVENTS: Final = size(10_000, 200_000)
-KILLS: Final = size(1, 20)
+EVENTS: Final = size(10_000, 100_000)
+KILLS: Final = size(1, 10)
 ENOUGH_MIB: Final = 1024
 
 

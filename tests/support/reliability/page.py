@@ -6,6 +6,7 @@ each of its tests was run in full and none failed; one whose test was not run, o
 
 import os
 import platform
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from tests.support.repository.tree import ROOT
 
 RESULTS: Final = ROOT / "build" / "campaign"
 PAGE: Final = ROOT / "docs" / "reliability.md"
+README: Final = ROOT / "README.md"
+MARKS: Final = ("<!-- campaign: written by make campaign -->", "<!-- end -->")
+"""Around the sentence in the README."""
 
 Verdict = Literal["kept", "broken", "not run"]
 
@@ -71,15 +75,20 @@ def judge(promise: Promise, cases: Sequence[Case]) -> Row:
     return Row(promise, verdict, ", ".join(failed or missing), "; ".join(filter(None, tried)), duration_s)
 
 
-def page(rows: Iterable[Row], cases: Sequence[Case]) -> str:
-    """The whole page."""
-    rows = [*rows]
-    named = [case for case in cases if case.full and any(map(case.is_of, _names(rows)))]
-    days = sorted({case.day for case in named})
-    seeds = sorted({case.seed for case in named if case.seed})
-    facts = (
-        f"{_span(days)}; {_machine()}; Python {platform.python_version()}; seed {', '.join(seeds) or 'none'}."
+def summary(rows: Sequence[Row], cases: Sequence[Case]) -> str:
+    """How many promises were kept, in a sentence."""
+    count = Counter(row.verdict for row in rows)
+    return (
+        f"The last campaign ({_span(_days(rows, cases)).lower()}) ran them in full: of {len(rows)} promises "
+        f"{count['kept']} were kept, {count['broken']} broken, {count['not run']} not run."
     )
+
+
+def page(rows: Sequence[Row], cases: Sequence[Case]) -> str:
+    """The whole page."""
+    seeds = sorted({case.seed for case in _named(rows, cases) if case.seed})
+    python, seed = platform.python_version(), ", ".join(seeds) or "none"
+    facts = f"{_span(_days(rows, cases))}; {_machine()}; Python {python}; seed {seed}."
     lines = [
         f"| {row.promise.text} | {row.tried} | {_outcome(row)} | {row.duration_s:,.0f} |" for row in rows
     ]
@@ -91,8 +100,14 @@ def page(rows: Iterable[Row], cases: Sequence[Case]) -> str:
     return _HEAD.format(facts=facts) + "\n".join(lines) + end + "\n"
 
 
-def _names(rows: Iterable[Row]) -> set[str]:
-    return {name for row in rows for name in row.promise.tests}
+def _named(rows: Iterable[Row], cases: Iterable[Case]) -> list[Case]:
+    """Runs in full of what promises name."""
+    names = {name for row in rows for name in row.promise.tests}
+    return [case for case in cases if case.full and any(map(case.is_of, names))]
+
+
+def _days(rows: Iterable[Row], cases: Iterable[Case]) -> list[str]:
+    return sorted({case.day for case in _named(rows, cases)})
 
 
 def _outcome(row: Row) -> str:
@@ -113,10 +128,15 @@ def _machine() -> str:
     return f"{cores} cores, {pages * page_bytes / 2**30:.0f} GiB of memory, {platform.system()} {kernel}"
 
 
-def write(results: Path = RESULTS, to: Path = PAGE) -> None:
-    """Judge every promise by the results of a directory, and write the page."""
+def write(results: Path = RESULTS, to: Path = PAGE, quoted_in: Path = README) -> None:
+    """Judge every promise by the results of a directory; write the page, and the sentence that quotes it."""
     cases = read_results(results)
-    to.write_text(page((judge(promise, cases) for promise in PROMISES), cases), encoding="utf-8")
+    rows = [judge(promise, cases) for promise in PROMISES]
+    to.write_text(page(rows, cases), encoding="utf-8")
+    begin, end = MARKS
+    before, _, rest = quoted_in.read_text(encoding="utf-8").partition(begin)
+    after = rest.partition(end)[2]
+    quoted_in.write_text(f"{before}{begin}\n{summary(rows, cases)}\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

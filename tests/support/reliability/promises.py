@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-_KILLS = "tests/torture/test_kills.py::test_killed_collectors_lose_and_repeat_nothing_on_the"
+_KILLS = "tests/torture/test_kills.py::test_killed_collectors_lose_and_repeat_nothing_on"
+_COMMIT = "tests/consumers/store/test_crash.py::"
+_HOUSEKEEPING = "tests/consumers/maintenance/test_crash.py::"
 _KAFKA_STORE = "tests/consumers/collector/test_kafka_store.py::"
 _CONNECTIONS = "tests/server/api/test_connections.py::"
 _OUTAGES = "tests/producers/test_kafka_outages.py::"
@@ -24,16 +26,24 @@ class Promise:
 
 PROMISES: Final = (
     Promise(
-        "A collector that is killed loses and repeats nothing.",
+        "A collector that is killed loses and repeats nothing that comes by Kafka.",
         "1,000,000 events with repeated, early and poisonous ones, 100 kills -9, a standby and a second "
-        "member of the group, on Kafka and on the spool; kills at every line of a commit and of housekeeping",
+        "member of the group",
+        (_KILLS + "_kafka[100-kills]",),
+    ),
+    Promise(
+        "A collector that is killed loses and repeats nothing that comes by the spool.",
+        "1,000,000 events with repeated, early and poisonous ones, 100 kills -9 and a standby",
+        (_KILLS + "_the_spool[100-kills]",),
+    ),
+    Promise(
+        "A kill at any line of a commit or of housekeeping leaves every row once.",
+        "killed at each line, and at random moments",
         (
-            _KILLS + "_kafka[100-kills]",
-            _KILLS + "_spool[100-kills]",
-            "tests/consumers/store/test_crash.py::test_a_kill_at_any_line_leaves_whole_batches_and_the_rest_can_follow",
-            "tests/consumers/store/test_crash.py::test_a_kill_at_any_moment_does_too",
-            "tests/consumers/maintenance/test_crash.py::test_a_kill_at_any_line_leaves_every_row_once_and_the_rest_can_follow",
-            "tests/consumers/maintenance/test_crash.py::test_a_kill_at_any_moment_does_too",
+            _COMMIT + "test_a_kill_at_any_line_leaves_whole_batches_and_the_rest_can_follow",
+            _COMMIT + "test_a_kill_at_any_moment_does_too",
+            _HOUSEKEEPING + "test_a_kill_at_any_line_leaves_every_row_once_and_the_rest_can_follow",
+            _HOUSEKEEPING + "test_a_kill_at_any_moment_does_too",
         ),
     ),
     Promise(
