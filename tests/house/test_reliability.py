@@ -29,7 +29,10 @@ def test_a_promise_is_kept_if_each_of_its_tests_was_run_in_full_and_passed() -> 
         ([], "`test_it`, `test_other`"),
         ([FULL], "`test_other`"),
         ([FULL, replace(OTHER, full=False)], "`test_other`"),
-        ([FULL, replace(OTHER, outcome="skipped", reason="no root")], "`test_other`: no root"),
+        (
+            [FULL, replace(OTHER, outcome="skipped", reason="no root: mount: /tmp/a | b")],
+            "`test_other`: no root: mount: …   b",
+        ),
         ([FULL, replace(OTHER, test="tests/b.py::test_other_thing")], "`test_other`"),
     ],
     ids=["nothing", "one", "reduced", "skipped", "another"],
@@ -37,6 +40,7 @@ def test_a_promise_is_kept_if_each_of_its_tests_was_run_in_full_and_passed() -> 
 def test_a_promise_whose_test_was_not_run_in_full_is_not_run(cases: list[Case], why: str) -> None:
     row = judge(PROMISE, cases)
     assert (row.verdict, row.why) == ("not run", why)
+    assert row.tried.startswith("in part: everything" if cases else "nothing")
 
 
 @pytest.mark.parametrize("full", [True, False])
@@ -64,7 +68,7 @@ def test_the_page_has_date_machine_seed_and_a_row_for_each_promise() -> None:
 
 def test_the_readme_quotes_how_many_were_kept(tmp_path: Path) -> None:
     rows = [judge(PROMISE, cases) for cases in ([FULL, OTHER], [FULL], [])]
-    told = "The last campaign (2026-01-02) ran them in full: of 3 promises 1 were kept, 0 broken, 2 not run."
+    told = "The last campaign (2026-01-02): of 3 promises 1 were kept, 0 broken, 2 not run."
     assert summary(rows, [FULL, OTHER]) == told
     readme, to = tmp_path / "README.md", tmp_path / "page.md"
     shutil.copy(README, readme)

@@ -6,6 +6,7 @@ each of its tests was run in full and none failed; one whose test was not run, o
 
 import os
 import platform
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -56,11 +57,15 @@ class Row:
 
 def judge(promise: Promise, cases: Sequence[Case]) -> Row:
     """What the runs of a campaign say of a promise."""
-    failed, missing, tried, duration_s = [], [], [promise.done], 0.0
+    failed: list[str] = []
+    missing: list[str] = []
+    tried: list[str] = []
+    duration_s, ran = 0.0, False
     for name in promise.tests:
         runs = [case for case in cases if case.is_of(name)]
         whole = [case for case in runs if case.full]
-        duration_s += sum(case.duration_s for case in runs)
+        duration_s += sum(case.duration_s for case in whole)
+        ran = ran or any(case.outcome != "skipped" for case in whole)
         tried += dict.fromkeys(case.tried for case in whole if case.tried)
         short = name.rpartition("::")[2]
         if len(whole) > 1:
@@ -68,18 +73,25 @@ def judge(promise: Promise, cases: Sequence[Case]) -> Row:
         if any(case.outcome == "failed" for case in runs):
             failed.append(f"`{short}`")
         elif skipped := [case for case in whole if case.outcome == "skipped"]:
-            missing.append(f"`{short}`: {skipped[0].reason}")
+            missing.append(f"`{short}`: {_plain(skipped[0].reason)}")
         elif not whole:
             missing.append(f"`{short}`")
     verdict: Verdict = "broken" if failed else "not run" if missing else "kept"
-    return Row(promise, verdict, ", ".join(failed or missing), "; ".join(filter(None, tried)), duration_s)
+    done = "; ".join([promise.done, *tried]) if ran else "nothing"
+    done = f"in part: {done}" if ran and missing else done
+    return Row(promise, verdict, ", ".join(dict.fromkeys(failed or missing)), done, duration_s)
+
+
+def _plain(reason: str) -> str:
+    """A reason without what breaks a table, and without paths of the machine."""
+    return re.sub(r"(?<!\S)/\S+", "…", reason.partition("\n")[0]).replace("|", " ")
 
 
 def summary(rows: Sequence[Row], cases: Sequence[Case]) -> str:
     """How many promises were kept, in a sentence."""
     count = Counter(row.verdict for row in rows)
     return (
-        f"The last campaign ({_span(_days(rows, cases)).lower()}) ran them in full: of {len(rows)} promises "
+        f"The last campaign ({_span(_days(rows, cases)).lower()}): of {len(rows)} promises "
         f"{count['kept']} were kept, {count['broken']} broken, {count['not run']} not run."
     )
 
