@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.campaign import size
+from tests.support.campaign import CAMPAIGN, SEED, size
 from tests.support.processes.warm_command import end_warm_command
 from tests.support.servers.kafka_broker import STEADY, KafkaBroker
 from tests.support.servers.kafka_broker import VARIABLE as KAFKA_VARIABLE
@@ -191,6 +191,12 @@ def browser() -> Iterator["Browser"]:
 def topic_prefix() -> str:
     """A topic prefix no other test uses, also in a broker that outlives this run; for group ids, too."""
     return f"test-{uuid.uuid4().hex[:12]}."
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Says in the results of a campaign how each was run: what was not run in full proves no promise."""
+    if CAMPAIGN:
+        item.user_properties += [("form", "full"), ("seed", SEED)]
 
 
 @pytest.hookimpl(wrapper=True)

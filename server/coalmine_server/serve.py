@@ -142,7 +142,7 @@ class Server:
             secret=self._secret,
             events=self._events,
         )
-        allow_many_connections()
+        allow_many_connections(settings.server.max_connections)
         self._http.start(app, settings.server)
         if self._part != "registry":
             self.ingest.start(self._registry.registry)

@@ -11,7 +11,9 @@ from coalmine_server.errors import AddressInUse, ConfigurationError
 
 BACKLOG: Final = 512
 OPEN_FILES: Final = 16_384
-"""Open files that a server wants: each connection is one, and a thousand clients may wait."""
+"""Open files that a server wants at least: each connection is one, and a thousand clients may wait."""
+OTHER_FILES: Final = 4096
+"""Open files that are kept for the store, Kafka and databases, or half of those allowed if that is fewer."""
 
 _log = structlog.stdlib.get_logger("coalmine.serve")
 
@@ -43,10 +45,15 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def allow_many_connections() -> None:
-    """Raises this process's limit of open files as far as permitted; the usual limit is 1,024."""
+def allow_many_connections(most: int) -> None:
+    """Raises this process's limit of open files as far as permitted; the usual limit is 1,024.
+
+    Args:
+        most: Connections that there may be.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    wanted = max(OPEN_FILES, most + OTHER_FILES)
+    wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
     try:

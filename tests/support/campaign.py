@@ -6,6 +6,9 @@ from typing import Final
 CAMPAIGN: Final = os.environ.get("COALMINE_TEST_CAMPAIGN") == "1"
 """True in a campaign."""
 
+SEED: Final = os.environ.get("COALMINE_TEST_SEED", "20261121")
+"""What chooses the moments of kills, and whatever else is left to chance."""
+
 
 def size(reduced: int, full: int) -> int:
     """A number of examples, rounds or rows: reduced in each run, in full in a campaign."""

@@ -4,9 +4,9 @@ In the end everything produced is stored, a duplicate, or a dead letter: exactly
 Meanwhile a second member of the consumer group takes partitions and leaves, and a standby takes over.
 """
 
-import os
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,18 +15,19 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from coalmine_consumers.sources.kafka_topics import ensure_topics
 from coalmine_consumers.store import Store
 from coalmine_schemas.topics import topic_name
+from tests.support.campaign import SEED
 from tests.support.servers.kafka_broker import KafkaBroker
 from tests.support.torture.check import check_all
 from tests.support.torture.load import TortureLoad, expected
 from tests.support.torture.processes import STORE, TortureCollector, Where, producing
 
 PRODUCERS = 3
-FULL = pytest.param(30, 300_000, id="30-kills", marks=pytest.mark.campaign)
+FULL = pytest.param(100, 1_000_000, id="100-kills", marks=pytest.mark.campaign)
 REDUCED = pytest.param(3, 20_000, id="3-kills")
 
 
 def torture(where: Where, kills: int, events: int, log: Path) -> None:
-    rng = random.Random(os.environ.get("COALMINE_TEST_SEED", "20261121"))
+    rng = random.Random(SEED)
     loads = [TortureLoad(seed, events // PRODUCERS) for seed in range(1, PRODUCERS + 1)]
     with producing(where, loads, seconds=1.2 * kills) as producers:
         collector = TortureCollector(where, log)
@@ -49,8 +50,9 @@ def torture(where: Where, kills: int, events: int, log: Path) -> None:
             producer.join(600)
     wanted = expected(loads)
     last = TortureCollector(where, log, until_consumed=sum(map(wanted.consumed, wanted.rows)))
-    last.join(0)
-    store = Store.open(where.store, STORE)
+    last.join(0, timeout_s=3600)
+    # All rows are sorted at once.
+    store = Store.open(where.store, replace(STORE, memory_limit_mb=4096))
     try:
         check_all(store, wanted)
     finally:

@@ -1,4 +1,4 @@
-"""The broker is gone for longer than a delivery may take, and a service is killed.
+"""The broker stops in order and is gone for longer than a delivery may take, and a service is killed.
 
 Nothing is raised into the service, everything it produced is stored, and nobody has to do anything.
 """
@@ -26,6 +26,7 @@ from tests.support.eventually import eventually
 from tests.support.servers.kafka_broker import KafkaBroker
 
 OUTAGE_S = size(5, 20)
+OUTAGES = size(1, 10)
 
 
 def stored_ids(store: Store) -> set[str]:
@@ -35,7 +36,10 @@ def stored_ids(store: Store) -> set[str]:
 
 @pytest.mark.kafka
 def test_a_broker_gone_for_a_while_costs_nothing_and_needs_nobody(
-    own_kafka: Callable[..., KafkaBroker], topic_prefix: str, tmp_path: Path
+    own_kafka: Callable[..., KafkaBroker],
+    topic_prefix: str,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     broker = own_kafka()
     ensure_topics(broker.admin(), topic_prefix, partitions=3)
@@ -67,17 +71,22 @@ def test_a_broker_gone_for_a_while_costs_nothing_and_needs_nobody(
         except Exception as error:  # noqa: BLE001 - the point of the test
             raised.append(error)
 
+    def stop_for_a_while(lasts_s: float) -> None:
+        broker.stop()
+        stopped = time.monotonic()
+        eventually(lambda: collector.health().lag.note is not None, within_s=60)
+        eventually(lambda: time.monotonic() - stopped >= lasts_s)
+        before = len(made)
+        broker.start()
+        eventually(lambda: len(stored_ids(store) & set(made[before:])) > 100, within_s=180)
+
     service = threading.Thread(target=serve)
     service.start()
     try:
         eventually(lambda: collector.health().stored > 100)
-        broker.stop()
-        stopped = time.monotonic()
-        eventually(lambda: collector.health().lag.note is not None, within_s=60)
-        eventually(lambda: time.monotonic() - stopped >= OUTAGE_S)
-        before = len(made)
-        broker.start()
-        eventually(lambda: len(stored_ids(store) & set(made[before:])) > 100, within_s=180)
+        for number in range(OUTAGES):
+            # Every other one is a restart.
+            stop_for_a_while(OUTAGE_S if number % 2 == 0 else 0)
         over.set()
         service.join()
         assert client.flush(60)
@@ -91,6 +100,7 @@ def test_a_broker_gone_for_a_while_costs_nothing_and_needs_nobody(
         over.set()
         client.close(10)
         assert collector.stop(30)
+    record_property("tried", f"{OUTAGES} stops, half of them for {OUTAGE_S} s, {len(made):,} calls")
     assert raised == []
     assert client.stats().dropped == {}
     assert stored_ids(store) == set(made)

@@ -14,6 +14,8 @@ import h11
 import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from coalmine_server.sockets import OTHER_FILES
+
 HEAD_TIMEOUT_S: Final = 10.0
 """How long the head of a request may take to arrive; on a new connection, from its beginning."""
 BODY_TIMEOUT_S: Final = 60.0
@@ -33,12 +35,15 @@ _log = structlog.stdlib.get_logger("coalmine.http")
 
 
 def connection_limit(most: int) -> int:
-    """Connections that this process may have: the setting, but at most half of its open files.
+    """Connections that this process may have: the setting, but not so many that others have no file left.
 
-    The other half is for the store, Kafka and the database: connections must not keep ingest from its files.
+    `OTHER_FILES` are kept for the store, Kafka and the database, or half of the files if they are few:
+    connections must not keep ingest from its files.
     """
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return most if files == resource.RLIM_INFINITY else min(most, max(1, files // 2))
+    return (
+        most if files == resource.RLIM_INFINITY else min(most, max(1, files - min(files // 2, OTHER_FILES)))
+    )
 
 
 class Connections:

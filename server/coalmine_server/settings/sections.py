@@ -85,7 +85,7 @@ class ServerSettings(Section):
     trusted_proxies: str = ""
     """Addresses of proxies whose `X-Forwarded-For` is believed, `10.0.0.7,10.1.0.0/16`; nobody's if empty."""
     max_connections: int = Field(default=4096, ge=1)
-    """Open connections at most, and at most half of the open files that the process may have."""
+    """Open connections at most. 4,096 of the files that it may open are kept from them, or half of few."""
     query_threads: int = Field(default=4, ge=1, le=64)
     """Queries that run at the same time. Together they use at most the store's memory limit."""
 

@@ -1,6 +1,7 @@
 """Strangers on real sockets: half requests, unread answers and too many connections stop nobody else."""
 
 import http.client
+import resource
 import socket
 import subprocess
 import threading
@@ -16,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from coalmine import Coalmine
 from coalmine_server.api.connections import Connections, GuardedProtocol, Wait, connection_limit
+from coalmine_server.sockets import allow_many_connections
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import COMMAND, environment
 
@@ -125,9 +127,28 @@ def test_those_who_keep_us_waiting_longest_make_room() -> None:
         until_closed(held[0])
 
 
-def test_half_of_the_open_files_are_for_connections_at_most() -> None:
-    assert connection_limit(5) == 5
-    assert connection_limit(10**9) < 10**9
+@pytest.mark.parametrize(("files", "connections"), [(300, 150), (8_192, 4_096), (16_384, 12_000)])
+def test_files_are_kept_from_connections(files: int, connections: int) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, before[1]))
+    try:
+        assert connection_limit(5) == 5
+        assert connection_limit(12_000) == connections
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_the_limit_of_open_files_is_raised_for_as_many_connections_as_there_may_be() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = before[1] - 5_000
+    if most < 12_288:
+        pytest.skip(f"a process here may open no more than {before[1]:,} files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1_024, before[1]))
+    try:
+        allow_many_connections(most)
+        assert connection_limit(most) == most
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 FEW_FILES = (

@@ -14,7 +14,7 @@ from typing import Any, Self
 import httpx2
 
 from tests.support.eventually import eventually
-from tests.support.processes.warm_command import warm_command
+from tests.support.processes.warm_command import WarmProcess, warm_command
 
 COMMAND = [sys.executable, "-c", "from coalmine_server.cli import main; main()"]
 """The entry point `coalmine`, also where the scripts of this environment are not on the path."""
@@ -53,21 +53,52 @@ class ServerProcess:
     """`coalmine serve` in a process of its own on a free port."""
 
     def __init__(
-        self, home: Path, env: Mapping[str, str] | None = None, *, name: str = "server", part: str = "all"
+        self,
+        home: Path,
+        env: Mapping[str, str] | None = None,
+        *,
+        name: str = "server",
+        part: str = "all",
+        log: Path | None = None,
+        cold: bool = False,
     ) -> None:
+        """Start it.
+
+        Args:
+            home: Its home, which is made.
+            env: Its settings, and whatever else its environment is to have.
+            name: Of its log.
+            part: What it serves.
+            log: Where its log is, if not in the home.
+            cold: Begin with a new interpreter, which takes seconds: the library that `LD_PRELOAD` names is
+                loaded by that one alone.
+        """
         self.home = home
-        self._log = home / f"{name}.log"
+        self._log = log or home / f"{name}.log"
         home.mkdir(parents=True, exist_ok=True)
-        with self._log.open("ab") as log:
-            written_before = log.tell()
-            self.process = warm_command().start(
-                ["serve", part, "--port", "0"],
-                environment=environment(home, {"COALMINE_LOG_FORMAT": "json", **(env or {})}),
-                folder=home,
-                stdout=log,
-                stderr=log,
+        arguments = ["serve", part, "--port", "0"]
+        variables = environment(home, {"COALMINE_LOG_FORMAT": "json", **(env or {})})
+        with self._log.open("ab") as output:
+            written_before = output.tell()
+            self.process: WarmProcess | subprocess.Popen[bytes] = (
+                subprocess.Popen(
+                    [*COMMAND, *arguments], env=variables, cwd=home, stdout=output, stderr=output
+                )
+                if cold
+                else warm_command().start(
+                    arguments, environment=variables, folder=home, stdout=output, stderr=output
+                )
             )
-        self.url = eventually(lambda: self._listening(written_before), what=f"listening\n{self.log_text()}")
+        try:
+            self.url = eventually(
+                lambda: self._listening(written_before),
+                within_s=300 if cold else 60,
+                what=f"listening\n{self.log_text()}",
+            )
+        except AssertionError:
+            self.process.kill()
+            self.process.wait()
+            raise
         # One for all questions; making a context for TLS, which nobody needs here, takes 20 ms each time.
         self.web = httpx2.Client(base_url=self.url, timeout=60, trust_env=False, verify=False)
 

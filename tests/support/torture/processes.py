@@ -123,7 +123,9 @@ def _collect(where: Where, log: Path, until_consumed: int | None, say: Connectio
         lambda: Store.open(where.store, STORE), threading.Event(), on_wait=on_wait, look_every_s=0.05
     )
     assert store is not None
-    collector = Collector(where.source(), store, BatchDecoder(SchemaResolver()), settings=COLLECTOR)
+    # The last one, which nobody kills, is to be done soon.
+    settings = COLLECTOR if until_consumed is None else CollectorSettings()
+    collector = Collector(where.source(), store, BatchDecoder(SchemaResolver()), settings=settings)
     collector.start()
     say.send("running")
     reader = store.reader()
