@@ -17,7 +17,7 @@ from tests.support.campaign import CAMPAIGN, size
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess
 from tests.support.servers.kafka_broker import KafkaBroker
-from tests.support.torture.watch import Sample, growth, sample
+from tests.support.torture.watch import Growth, Sample, growth, sample
 
 DURATION_S: Final = float(os.environ.get("COALMINE_TEST_LONG_RUN_S", size(2, 7200)))
 CALLS_PER_S: Final = 40
@@ -86,6 +86,7 @@ def test_two_hours_at_a_modest_rate_take_no_more_and_more_of_the_machine(
 
         assert client.flush(60)
         assert client.stats().dropped == {}
+        figures: dict[str, Growth] = {}
         told = f"{took_s / 60:.0f} minutes, {made:,} calls and {reactions:,} reactions by Kafka"
         if CAMPAIGN:
             figures = {

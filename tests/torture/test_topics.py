@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from confluent_kafka.admin import NewPartitions
+from confluent_kafka.cimpl import NewPartitions
 
 from coalmine import Coalmine
 from coalmine_consumers.audit import audit
