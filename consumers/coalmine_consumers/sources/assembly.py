@@ -94,7 +94,7 @@ class BatchAssembly:
         self.size_bytes += sum(len(message.value or b"") for _, message in self._unroutable)
 
     def build(self) -> RawBatch | None:
-        """The batch, or None if it is empty."""
+        """The batch as it is now, or None if it is empty: what is dropped later stays in it, whole."""
         if self.empty:
             return None
         events: dict[EventName, list[Run]] = {}
@@ -102,10 +102,10 @@ class BatchAssembly:
             events.setdefault(run.event, []).append(run)
         return RawBatch(
             columns={event: _column(runs) for event, runs in events.items()},
-            starts=self._starts,
-            positions=self._positions,
+            starts=dict(self._starts),
+            positions=dict(self._positions),
             gaps=tuple(self._gaps),
-            skipped=self._skipped,
+            skipped=dict(self._skipped),
             unroutable=tuple(message for _, message in self._unroutable),
             retired=tuple(self._retired),
             size_bytes=self.size_bytes,
