@@ -7,7 +7,16 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from coalmine.call import Call
-from coalmine.integrations.calls import Take, begin_call, end_call, measured, original, replaces, take_whole, unmeasured
+from coalmine.integrations.calls import (
+    Take,
+    begin_call,
+    end_call,
+    measured,
+    original,
+    replaces,
+    take_whole,
+    unmeasured,
+)
 
 ModelT = TypeVar("ModelT")
 

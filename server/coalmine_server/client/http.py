@@ -216,7 +216,15 @@ def _reachable(url: str) -> Iterator[None]:
     except httpx2.HTTPError as error:
         raise Unreachable(url, str(error)) from error
     except httpx2.InvalidURL as error:
-        raise ConfigurationError(f"{url} is not a URL: {error}") from error
+        raise _not_a_url(url, error) from error
+
+
+def _not_a_url(url: str, error: httpx2.InvalidURL) -> ConfigurationError:
+    try:
+        httpx2.URL(url)
+    except httpx2.InvalidURL:
+        return ConfigurationError(f"{url} is not a URL: {error}")
+    return ConfigurationError(f"what is asked of {url} fits no URL ({error})", "give shorter names")
 
 
 def _problem(response: httpx2.Response) -> dict[str, Any]:

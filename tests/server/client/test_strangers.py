@@ -4,7 +4,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from coalmine_server.client.http import Client, read_as
-from coalmine_server.errors import CheckFailed
+from coalmine_server.errors import CheckFailed, ConfigurationError
 
 
 @pytest.mark.parametrize("body", ["", "<html>", "{}", "[]", "5", '{"items": []}'])
@@ -19,3 +19,13 @@ def test_an_answer_of_something_else_is_named(httpserver: HTTPServer, body: str)
 def test_rows_of_something_else_are_named() -> None:
     with pytest.raises(CheckFailed, match="upgrade both together"):
         read_as(list[int], [{"a": 1}])
+
+
+def test_a_name_that_fits_no_url_is_not_taken_for_a_wrong_address() -> None:
+    client = Client("http://127.0.0.1:9", None)
+    with pytest.raises(
+        ConfigurationError, match=r"what is asked of http://127\.0\.0\.1:9 fits no URL"
+    ) as caught:
+        client.get(f"/v1/prompts/{'x' * 100_000}")
+    assert "give shorter names" in str(caught.value)
+    client.close()

@@ -40,7 +40,7 @@ def told_apart(
     after: Any,  # noqa: ANN401
 ) -> tuple[str | None, str | None]:
     """Two values that differ, in words; as JSON where the words are the same."""
-    told = tuple(None if each is None else words(each) for each in (before, after))
+    told = None if before is None else words(before), None if after is None else words(after)
     if told[0] == told[1]:
         return json.dumps(before, default=asdict), json.dumps(after, default=asdict)
     return told
