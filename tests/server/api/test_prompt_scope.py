@@ -446,12 +446,10 @@ CITING = [
 @pytest.mark.parametrize("route", CITING)
 def test_evidence_about_another_prompt_does_not_exist(world: World, route: str) -> None:
     def cited(reference: str) -> httpx2.Response:
-        body = {
-            **(BY_NAME[route].body or {}),
-            **{"prompt": OURS, "evidence": [{"kind": "eval_run", "reference": reference}]},
-        }
-        if "prompt" not in (BY_NAME[route].body or {}):
-            del body["prompt"]
+        given: Any = BY_NAME[route].body or {}
+        body = {**given, "evidence": [{"kind": "eval_run", "reference": reference}]}
+        if "prompt" in given:
+            body["prompt"] = OURS
         method = route.partition(" ")[0]
         return world.ours.client.request(method, _path(route, world.ids[OURS]), json=body)
 
