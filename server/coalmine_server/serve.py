@@ -26,6 +26,7 @@ from coalmine_server.api.hub import DeploymentHub
 from coalmine_server.api.routes.events import EventParts
 from coalmine_server.api.verifier import FailedLogins, Verifier
 from coalmine_server.errors import ExitCode, exit_code_of, waiting_for_space
+from coalmine_server.replica import Replica
 from coalmine_server.services.alerting import check_alerts
 from coalmine_server.services.intake import EventLimits, EventReader, Intake
 from coalmine_server.services.intake.links import FeedbackLinks
@@ -50,6 +51,8 @@ MOST_VERSIONS = 100_000
 
 Part = Literal["all", "collector", "registry"]
 """What a process runs: everything; collector and API over its store; prompt registry and its API."""
+Wanted = Literal["all", "collector", "registry", "answers"]
+"""The same, or a replica that only answers."""
 
 _log = structlog.stdlib.get_logger("coalmine.serve")
 
@@ -155,6 +158,20 @@ class Server:
         if not settings.server.host.startswith(LOOPBACK):
             _log.warning("reachable from other machines, without TLS: put a proxy with TLS before it")
 
+    def wait_ended(self, timeout_s: float) -> bool:
+        """Waits until it has ended by itself. Returns True if it has."""
+        return self.ingest.wait_ended(timeout_s)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended it, if it was not told to stop."""
+        return self.ingest.failure
+
+    @property
+    def lingering(self) -> list[str]:
+        """Workers that did not end when asked."""
+        return self.ingest.lingering
+
     def stop(self) -> bool:
         """Commits what was read, answers open requests, closes the store.
 
@@ -207,7 +224,7 @@ class Server:
 
 
 def serve_until_signal(
-    settings: Settings, part: Part = "all", *, on_started: Callable[[Server], None]
+    settings: Settings, part: Wanted = "all", *, on_started: Callable[[Server | Replica], None]
 ) -> ExitCode:
     """Runs a server until SIGTERM, SIGINT or a failure. A second signal ends the process at once.
 
@@ -218,10 +235,10 @@ def serve_until_signal(
     """
     # `kill -USR1` writes where every thread is to standard error: the first question when something hangs.
     faulthandler.register(signal.SIGUSR1, all_threads=True)
-    if part != "registry":
+    if part not in ("registry", "answers"):
         check_alerts(settings)
         check_production(settings)
-    server = Server(settings, part)
+    server = Replica(settings) if part == "answers" else Server(settings, part)
     told_to_stop = threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
@@ -236,7 +253,7 @@ def serve_until_signal(
         except Stopped:
             return ExitCode.OK
         on_started(server)
-        while not (told_to_stop.wait(0.1) or server.ingest.wait_ended(0)):
+        while not (told_to_stop.wait(0.1) or server.wait_ended(0)):
             pass
         _log.info("stopping", signal=told_to_stop.is_set())
         in_time = server.stop()
@@ -248,11 +265,11 @@ def serve_until_signal(
         # Threads that do not end would keep the interpreter. Nothing is lost: positions are in the store.
         os._exit(ExitCode.CHECK_FAILED)
     _log.info("stopped")
-    if server.ingest.lingering and server.ingest.failure is None:
+    if server.lingering and server.failure is None:
         # Everything is committed; what they were at is done again at the next start.
-        _log.warning("left jobs behind", jobs=server.ingest.lingering)
+        _log.warning("left jobs behind", jobs=server.lingering)
         os._exit(ExitCode.OK)
-    failure = server.ingest.failure
+    failure = server.failure
     return ExitCode.OK if failure is None else exit_code_of(failure)
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from coalmine_registry.registry import Registry
     from coalmine_server.api.hub import DeploymentHub
+    from coalmine_server.api.read_only import Answering
     from coalmine_server.api.registry import LastUsed
     from coalmine_server.api.routes.events import EventParts
     from coalmine_server.api.verifier import FailedLogins, Verifier
@@ -261,6 +262,7 @@ def create_app(
     query_threads: int = 4,
     secret: str = "",
     events: "EventParts | None" = None,
+    replica: "tuple[Answering, Callable[[], str | None]] | None" = None,
 ) -> ASGIApp:
     """The application of a server, with everything around it.
 
@@ -273,6 +275,7 @@ def create_app(
         query_threads: As for `build_api`.
         secret: What this server proves itself with to those who read its announcement.
         events: What takes events; given with the measures.
+        replica: For one that only answers: from which snapshot, and the server that takes changes.
     """
     from coalmine_server.api.middleware import (  # noqa: PLC0415
         AuthMiddleware,
@@ -300,7 +303,14 @@ def create_app(
         open_paths = feedback.OPEN_PATHS
     scoped = PromptScopeMiddleware(app, app.state)
     shared = SharedAnswersMiddleware(BodyLimitMiddleware(scoped), partial(_state_of, stores))
-    authenticated = AuthMiddleware(shared, access.verifier, access.failed_logins, open_paths, access.sign_on)
+    answering: ASGIApp = shared
+    if replica is not None:
+        from coalmine_server.api.read_only import ReadOnlyMiddleware  # noqa: PLC0415
+
+        answering = ReadOnlyMiddleware(shared, *replica)
+    authenticated = AuthMiddleware(
+        answering, access.verifier, access.failed_logins, open_paths, access.sign_on
+    )
     return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))
 
 

@@ -22,8 +22,8 @@ SHARED_PATHS: Final = frozenset(
     )
 )
 """Questions about measures: their answers depend on the query, the caller's rights, the store, the time."""
-INTAKE_PATHS: Final = frozenset({"/v1/events", "/v1/traces", LINK_PATH})
-"""What services and their users send all the time; everything else that is sent is somebody's action."""
+INTAKE_PATHS: Final = frozenset({"/v1/events", "/v1/traces", "/v1/snapshots", LINK_PATH})
+"""What services, their users and replicas send all the time; all else that is sent is somebody's action."""
 KEPT_S: Final = 2.0
 """While the store is as it was, an answer is given again for so long: some depend on the time, too."""
 OLDEST_S: Final = 10.0

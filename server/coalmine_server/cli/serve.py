@@ -20,9 +20,10 @@ def serve(
     context: typer.Context,
     *,
     part: Annotated[
-        Literal["all", "registry", "collector"],
+        Literal["all", "registry", "collector", "answers"],
         typer.Argument(
-            help="What to run: all parts; the prompt registry; or the collector with the API over its store."
+            help="What to run: all parts; the prompt registry; the collector with the API over its store; or "
+            "a replica that only answers, from snapshots of the store."
         ),
     ] = "all",
     host: Annotated[
@@ -50,10 +51,11 @@ def serve(
     settings = invocation(context).settings(
         quiet=False, server__host=host, server__port=port, kafka__bootstrap_servers=kafka
     )
-    announce_start(settings.home)  # before the imports, which take seconds
-    from coalmine_server.serve import Server, serve_until_signal
+    if part != "answers":
+        announce_start(settings.home)  # before the imports, which take seconds
+    from coalmine_server.serve import Replica, Server, serve_until_signal
 
-    def started(server: Server) -> None:
+    def started(server: Server | Replica) -> None:
         note(f"coalmine listens on {server.url} (home {settings.home}); Ctrl-C stops it")
 
     raise typer.Exit(serve_until_signal(settings, part, on_started=started))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from coalmine_server.services.alerting import Alerting
     from coalmine_server.services.evals import Evaluations
     from coalmine_server.services.experiment_plans import ExperimentRegistry
+    from coalmine_server.services.snapshots import Snapshots
 
 
 Phase = Literal["starting", "standby", "stopping", "failed"]
@@ -90,11 +91,20 @@ class OwnedStore:
     """None: the machine's time."""
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When the store became ours."""
+    as_of: Callable[[], datetime | None] = lambda: None
+    """For a replica: everything committed until then is in its snapshot; None: it is the store itself."""
     rebuild: RebuildTask = field(default_factory=RebuildTask)
 
     def clock(self) -> datetime:
         """The time: simulated, or the machine's."""
         return datetime.now(UTC) if self.simulated is None else self.simulated.clock()
+
+    @cached_property
+    def snapshots(self) -> "Snapshots":
+        """The snapshots that replicas of answers are given."""
+        from coalmine_server.services.snapshots import FOLDER, Snapshots  # noqa: PLC0415
+
+        return Snapshots(self.settings.home / FOLDER)
 
     @cached_property
     def readouts(self) -> "Readouts":

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from coalmine_registry.errors import Invalid
+from coalmine_registry.errors import DatabaseUnavailable, Invalid
 from coalmine_registry.experiment_plan import ExperimentPlan
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
@@ -29,22 +29,27 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def open_registry(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Registry:
+def open_registry(
+    settings: Settings, *, clock: Callable[[], datetime] = utc_now, reads_only: bool = False
+) -> Registry:
     """The registry: in the database that the settings name, else in a file of the home.
 
     Args:
         settings: All of them.
         clock: Returns the current time, with a time zone.
+        reads_only: True: neither makes nor migrates anything, and takes no old tokens over.
 
     Raises:
         ConfigurationError: The old file of tokens is damaged.
         DatabaseMisconfigured: Not a usable database URL.
         DatabaseTooNew: A newer Coalmine has migrated it.
-        DatabaseUnavailable: It does not answer.
+        DatabaseUnavailable: It does not answer, or has no tables yet and is only to be read.
     """
     url = settings.registry.url
     own_home(settings.home)
     path = settings.registry_file
+    if url is None and reads_only and not path.exists():
+        raise DatabaseUnavailable(f"no registry in {settings.home} yet: `coalmine serve` makes it")
     if url is None:
         path.touch(mode=0o600)
     registry = Registry.open(
@@ -52,7 +57,10 @@ def open_registry(settings: Settings, *, clock: Callable[[], datetime] = utc_now
         clock=clock,
         check_plan=partial(_check_plan, settings=settings.readout),
         check_metadata=_check_metadata,
+        migrates=not reads_only,
     )
+    if reads_only:
+        return registry
     try:
         _take_over_tokens(settings, registry)
     except BaseException:

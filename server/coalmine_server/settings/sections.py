@@ -161,6 +161,13 @@ class EvalsSettings(Section):
     """How often what is served by default is run again, as providers change models in silence; 0: never."""
 
 
+class AnswersSettings(Section):
+    """A replica of answers, `coalmine serve answers`."""
+
+    renew_every_s: float = Field(default=15.0, ge=1, le=3600)
+    """How often it asks the server that owns the store for a new snapshot; none is made if nothing changed."""
+
+
 class LogSettings(Section):
     """Log lines that the server and the command write to standard error."""
 
