@@ -667,6 +667,10 @@ class Registry:
         """Returns entries of the audit log, newest first."""
         return self.read(lambda tx: audit.page(tx, prompt, environment, limit, cursor))
 
+    def last_change(self) -> int:
+        """Returns a number that grows with everything that the audit log tells of. Cheap."""
+        return self.read(audit.last)
+
     def outbox_pending(self, limit: int = 100) -> list[OutboxEntry]:
         """Returns events that have not been sent yet, oldest first."""
         return self.read(lambda tx: outbox.pending(tx, limit))

@@ -22,6 +22,7 @@ from coalmine_server.services.sign_on import SignOn
 from coalmine_server.settings import Settings
 from coalmine_server.sockets import allow_many_connections
 from coalmine_server.workers.ingest_metrics import process_registry
+from coalmine_server.workers.leases import ChangesElsewhere
 from coalmine_server.workers.snapshots import SnapshotStores, snapshots_worker
 from coalmine_server.workers.worker import Worker
 
@@ -74,6 +75,8 @@ class Replica:
         )
         stores = self._stores = SnapshotStores(settings, registry)
         verifier = Verifier(registry.tokens)
+        changes = self._changes = ChangesElsewhere(registry)
+        changes.worker.start()
         self._hub = DeploymentHub(registry, ENVIRONMENTS, on_revoked=verifier.forget)
         app = create_app(
             AccessParts(verifier, FailedLogins(settings.server.failed_logins_per_minute), self._sign_on),
@@ -82,6 +85,7 @@ class Replica:
             prompts=RegistryParts(registry, self._hub, _last_used_unknown),
             query_threads=settings.server.query_threads,
             replica=(stores, stores.writer),
+            changes_elsewhere=lambda: changes.seen,
         )
         stores.adopt()
         allow_many_connections()
@@ -99,10 +103,12 @@ class Replica:
         deadline = time.monotonic() + self._settings.server.shutdown_timeout_s
         if self._worker is not None:
             self._worker.ask_to_stop()
+            self._changes.worker.ask_to_stop()
             self._hub.release()
         in_time = self._http.stop(max(0.0, deadline - time.monotonic()))
         if self._worker is not None:
             in_time = self._worker.wait_stopped(CLOSE_S) and in_time
+            in_time = self._changes.worker.wait_stopped(CLOSE_S) and in_time
         if in_time and self._stores is not None and self._registry is not None:
             self._stores.close()
             self._registry.close()

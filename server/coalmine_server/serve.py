@@ -16,7 +16,10 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from coalmine_consumers import queries
+from coalmine_consumers.sources.kafka_settings import store_instance_id
+from coalmine_registry.leases import Holder, Lease
 from coalmine_registry.records import ENVIRONMENTS
+from coalmine_registry.registry import Registry
 from coalmine_schemas.discovery import announce_server, end_start, own_home, withdraw_server
 from coalmine_schemas.errors import Transient
 from coalmine_schemas.retry import RetryPolicy, Stopped, retry
@@ -40,6 +43,7 @@ from coalmine_server.sockets import allow_many_connections
 from coalmine_server.workers.alert_metrics import AlertMetrics
 from coalmine_server.workers.ingest import IngestService
 from coalmine_server.workers.ingest_metrics import IngestMetrics, process_registry
+from coalmine_server.workers.leases import MEASURES, ChangesElsewhere
 from coalmine_server.workers.registry import RegistryService
 from coalmine_server.workers.served_metrics import ServedMetrics
 from coalmine_server.workers.state import NoStore, ServerStores
@@ -125,6 +129,8 @@ class Server:
         self._registry.registry.ask_readouts(self._arms_to_promote)
         self._registry.registry.ask_suites(partial(has_suite, settings))
         verifier = Verifier(self._registry.registry.tokens)
+        self._changes = ChangesElsewhere(self._registry.registry)
+        self._changes.worker.start()
         self._hub = DeploymentHub(self._registry.registry, ENVIRONMENTS, on_revoked=verifier.forget)
         access = AccessParts(
             verifier,
@@ -134,7 +140,7 @@ class Server:
         app = create_app(
             access,
             self._metrics,
-            NoStore() if self._part == "registry" else self.stores,
+            NoStore(self._registry.registry) if self._part == "registry" else self.stores,
             with_measures=self._part != "registry",
             prompts=None
             if self._part == "collector"
@@ -144,11 +150,12 @@ class Server:
             query_threads=settings.server.query_threads,
             secret=self._secret,
             events=self._events,
+            changes_elsewhere=lambda: self._changes.seen,
         )
         allow_many_connections()
         self._http.start(app, settings.server)
         if self._part != "registry":
-            self.ingest.start(self._registry.registry)
+            self.ingest.start(self._registry.registry, self._lease_of_measures(self._registry.registry))
         if self._part != "collector":
             self._registry.start()
             # Of two servers, the one that owns the store is announced, and stays so when the standby stops.
@@ -183,8 +190,11 @@ class Server:
         withdraw_server(self._settings.home)  # it may have taken over meanwhile
         if self._registry is not None:
             self._hub.release()
+            self._changes.worker.ask_to_stop()
         in_time = self._http.stop(_until(deadline)) and in_time
         in_time = self._events.intake.stop(_until(deadline)) and in_time
+        if in_time and self._registry is not None:
+            in_time = self._changes.worker.wait_stopped(_until(deadline))
         if in_time and self._registry is not None:
             in_time = self._registry.close(_until(deadline))
         if in_time and not self.ingest.lingering:
@@ -194,11 +204,20 @@ class Server:
     def _open_registry(self) -> RegistryService:
         service = RegistryService(self._settings, self._simulated)
         try:
-            ensure_local_token(self._settings.home, service.registry.tokens)
+            ensure_local_token(
+                self._settings.home, service.registry.tokens, shared=self._settings.registry.url is not None
+            )
         except BaseException:
             service.registry.close()
             raise
         return service
+
+    def _lease_of_measures(self, registry: Registry) -> Lease | None:
+        """None where the registry is in a file of the home: who has the store has the measures."""
+        if self._settings.registry.url is None:
+            return None
+        home = store_instance_id(self._settings.store_dir)
+        return Lease(registry, MEASURES, Holder(home, self._settings.server.advertised_url or self.url))
 
     def _last_used(self) -> Mapping[tuple[str, str], datetime] | None:
         """When each (prompt, version) was last called; None while the traffic is not known here."""

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 from coalmine_registry.errors import DatabaseTooNew, DatabaseUnavailable
 from coalmine_registry.storage.database import Database
 
-HEAD: Final = "0007"
+HEAD: Final = "0008"
 """The latest migration. Known without reading the migrations, which takes a tenth of a second."""
 
 VERSION_TABLE: Final = "coalmine_registry_migrations"

@@ -262,6 +262,7 @@ def create_app(
     query_threads: int = 4,
     secret: str = "",
     events: "EventParts | None" = None,
+    changes_elsewhere: Callable[[], int] = lambda: 0,
     replica: "tuple[Answering, Callable[[], str | None]] | None" = None,
 ) -> ASGIApp:
     """The application of a server, with everything around it.
@@ -275,6 +276,7 @@ def create_app(
         query_threads: As for `build_api`.
         secret: What this server proves itself with to those who read its announcement.
         events: What takes events; given with the measures.
+        changes_elsewhere: Grows with what any server on the registry changes.
         replica: For one that only answers: from which snapshot, and the server that takes changes.
     """
     from coalmine_server.api.middleware import (  # noqa: PLC0415
@@ -302,7 +304,9 @@ def create_app(
         app.include_router(feedback.router, dependencies=[Depends(known_parameters)])
         open_paths = feedback.OPEN_PATHS
     scoped = PromptScopeMiddleware(app, app.state)
-    shared = SharedAnswersMiddleware(BodyLimitMiddleware(scoped), partial(_state_of, stores))
+    shared = SharedAnswersMiddleware(
+        BodyLimitMiddleware(scoped), partial(_state_of, stores), acts_elsewhere=changes_elsewhere
+    )
     answering: ASGIApp = shared
     if replica is not None:
         from coalmine_server.api.read_only import ReadOnlyMiddleware  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""What a replica of answers puts around the API: it refuses changes, and says on every answer how old it is."""
+"""What a replica puts around the API: it refuses changes, and says on every answer how old that is."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

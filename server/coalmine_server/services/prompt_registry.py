@@ -1,6 +1,10 @@
 """Opens the prompt registry that the settings name, and keeps the local token of the home."""
 
-from collections.abc import Callable, Mapping
+import fcntl
+import hashlib
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -99,11 +103,29 @@ def _take_over_tokens(settings: Settings, registry: Registry) -> None:
 LOCAL_TOKEN_NAME = "local"  # noqa: S105 - the name of a token, not a token
 
 
-def ensure_local_token(home: Path, tokens: Tokens) -> str:
-    """Returns the local token; makes another if the file is missing or the token was revoked."""
-    token = read_local_token(home)
-    if token is None or tokens.verify(token) is None:
-        token = tokens.create(Actor.of_system(), LOCAL_TOKEN_NAME, Role.ADMIN, replace=True).token
-        write_atomically(home / CREDENTIALS_FILE, token + "\n")
-    (home / CREDENTIALS_FILE).chmod(0o600)
+def ensure_local_token(home: Path, tokens: Tokens, *, shared: bool = False) -> str:
+    """Returns the local token; makes another if the file is missing or the token was revoked.
+
+    Args:
+        home: The home.
+        tokens: Of the registry.
+        shared: True if other homes use the registry: their local tokens stay, under names of their own.
+    """
+    name = LOCAL_TOKEN_NAME
+    if shared:
+        name += f"-{hashlib.sha256(f'{socket.gethostname()} {home}'.encode()).hexdigest()[:8]}"
+    with _alone(home):
+        token = read_local_token(home)
+        if token is None or tokens.verify(token) is None:
+            token = tokens.create(Actor.of_system(), name, Role.ADMIN, replace=True).token
+            write_atomically(home / CREDENTIALS_FILE, token + "\n")
+        (home / CREDENTIALS_FILE).chmod(0o600)
     return token
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Has servers that start in one home at the same time make one token, not two of which one is revoked."""
+    with (home / f"{CREDENTIALS_FILE}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

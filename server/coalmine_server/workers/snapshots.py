@@ -1,4 +1,4 @@
-"""The snapshot that a replica answers from: taken from the store's owner, renewed, and deleted once unused."""
+"""The snapshot that a replica answers from: taken from the store's owner, renewed, deleted once unused."""
 
 import shutil
 import threading
