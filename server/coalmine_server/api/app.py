@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
 from anyio import to_thread
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
@@ -303,6 +303,8 @@ def create_app(
 
         app.include_router(feedback.router, dependencies=[Depends(known_parameters)])
         open_paths = feedback.OPEN_PATHS
+    else:
+        app.add_api_route("/v1/{rest:path}", _elsewhere, include_in_schema=False)
     scoped = PromptScopeMiddleware(app, app.state)
     shared = SharedAnswersMiddleware(
         BodyLimitMiddleware(scoped), partial(_state_of, stores), acts_elsewhere=changes_elsewhere
@@ -316,6 +318,11 @@ def create_app(
         answering, access.verifier, access.failed_logins, open_paths, access.sign_on
     )
     return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))
+
+
+def _elsewhere(request: Request) -> None:
+    """Whoever asks where there is no store is told where there is one."""
+    request.app.state.stores.owned_store()
 
 
 def _state_of(stores: Stores) -> tuple[int, int] | None:

@@ -77,12 +77,22 @@ def dashboard(
             metavar="URL", help="Server to ask; the one of this home if not set.", show_default=False
         ),
     ] = None,
+    answers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Replica to ask instead, `coalmine serve answers`; what people do goes to the server.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Show the dashboard in a browser: it prints a link that signs you in; others sign in with a token.
 
     It asks a running server, so start one with `coalmine serve`.
     """
-    settings = invocation(context).settings(dashboard__host=host, dashboard__port=port, server__url=server)
+    settings = invocation(context).settings(
+        dashboard__host=host, dashboard__port=port, server__url=server, dashboard__answers_url=answers
+    )
     address = dashboard_address(settings.dashboard)
     command = dashboard_command(*address)
     # Replaces this process, so that signals reach Streamlit itself.
@@ -123,6 +133,8 @@ def dashboard_environment(settings: "Settings", environ: Mapping[str, str] | Non
     environment["COALMINE_HOME"] = str(settings.home)
     if settings.server.url is not None:
         environment["COALMINE_SERVER_URL"] = settings.server.url
+    if settings.dashboard.answers_url is not None:
+        environment["COALMINE_DASHBOARD_ANSWERS_URL"] = settings.dashboard.answers_url
     if settings.token is not None:
         environment["COALMINE_TOKEN"] = settings.token.get_secret_value()
     return environment
