@@ -188,8 +188,8 @@ class DashboardSettings(Section):
     port: int = Field(default=8501, ge=0, le=65535)
     """Port to listen on."""
     answers_url: str | None = None
-    """URL of a replica (`coalmine serve answers`) that pages ask, with the viewer's token; what people do goes
-    to the server. The server if unset."""
+    """URL of a replica (`coalmine serve answers`) that pages ask, with the viewer's token; what people do
+    goes to the server. The server if unset."""
 
 
 Days = Annotated[int, Field(ge=0)] | Literal["forever"]
