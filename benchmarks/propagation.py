@@ -51,7 +51,7 @@ def server(home: Path, registry: str | None) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not (home / announced).exists():
             if time.monotonic() > deadline or process.poll() is not None:
                 raise RuntimeError("the server did not start")

@@ -85,7 +85,7 @@ class Replica:
             prompts=RegistryParts(registry, self._hub, _last_used_unknown),
             query_threads=settings.server.query_threads,
             replica=(stores, stores.writer),
-            changes_elsewhere=lambda: changes.seen,
+            changes_elsewhere=lambda: changes.seen + stores.taken,
         )
         stores.adopt()
         allow_many_connections()

@@ -11,6 +11,8 @@ from coalmine_server.api.problems import READ_ONLY, problem_response
 
 QUESTIONS: Final = frozenset({"/v1/plan-check", "/v1/rollouts/check", "/v1/sql", "/v1/alerts/test"})
 """Questions whose words are in a body: they change nothing."""
+WAITING: Final = "/v1/deployments/"
+"""Who waits for a change there, for a minute perhaps, reads no snapshot."""
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 AS_OF_HEADER: Final = "Coalmine-As-Of"
 """Until when everything committed is in the answer, UTC; beside `Age` (RFC 9111, 5.1), in seconds."""
@@ -61,13 +63,19 @@ class ReadOnlyMiddleware:
             await response(scope, receive, send)
             return
 
+        # As it begins: a newer snapshot, which it may use, has all of this one.
+        as_of = self._snapshot.as_of()
+
         async def dated(message: Message) -> None:
-            if message["type"] == "http.response.start" and (as_of := self._snapshot.as_of()) is not None:
+            if message["type"] == "http.response.start" and as_of is not None:
                 headers = MutableHeaders(scope=message)
                 headers[AS_OF_HEADER] = as_of.isoformat()
                 headers["Age"] = str(max(0, int((datetime.now(UTC) - as_of).total_seconds())))
             await send(message)
 
+        if scope["path"].startswith(WAITING):
+            await self._app(scope, receive, dated)
+            return
         request = self._snapshot.begin()
         try:
             await self._app(scope, receive, dated)

@@ -25,6 +25,8 @@ from coalmine_server.workers.worker import Worker
 
 AGAIN_S: Final = 2.0
 """Until the owner is asked again, after it did not answer."""
+MOST_RETIRED: Final = 3
+"""Older snapshots that requests may still read; none is taken while there are so many."""
 OLD_S: Final = 60.0
 """Answers that are older than this, and than three renewals, are said to be old."""
 
@@ -65,6 +67,8 @@ class SnapshotStores:
         self._retired: list[_Retired] = []
         self._requests: set[object] = set()
         self._trouble: str | None = None
+        self.taken = 0
+        """Snapshots taken so far."""
 
     def why_not_ready(self) -> NotReady | None:
         """None once there is a snapshot, however old."""
@@ -136,8 +140,7 @@ class SnapshotStores:
         except (CoalmineError, OSError) as error:
             self._trouble = str(error).replace("\n", "; ")
             raise
-        finally:
-            self._delete_unread()
+        self._delete_unread()
         self._trouble = None
 
     def close(self) -> None:
@@ -152,6 +155,9 @@ class SnapshotStores:
 
     def _renew(self) -> None:
         settings = self._settings
+        self._delete_unread()
+        if len(self._retired) >= MOST_RETIRED:
+            raise Unavailable(f"requests still read {len(self._retired)} older snapshots")
         token = None if settings.token is None else settings.token.get_secret_value()
         owner = find_endpoint(settings.home, "store", url=settings.server.url, token=token)
         if owner is None:
@@ -188,6 +194,7 @@ class SnapshotStores:
     def _replace(self, taken: _Taken) -> None:
         with self._lock:
             before, self._current = self._current, taken
+            self.taken += 1
             if before is not None:
                 self._retired.append(_Retired(before, set(self._requests)))
         _log.info("answers from a snapshot", snapshot=taken.directory.name, as_of=taken.as_of.isoformat())
