@@ -35,6 +35,8 @@ PROCESSES = 4
 LOOK_S = 0.002
 TTL_S = 1
 PATIENCE_S = 30.0
+START_S = 180.0
+"""Until when the server must listen."""
 
 
 @contextmanager
@@ -51,7 +53,7 @@ def server(home: Path, registry: str | None) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + START_S
         while not (home / announced).exists():
             if time.monotonic() > deadline or process.poll() is not None:
                 raise RuntimeError("the server did not start")
