@@ -127,7 +127,7 @@ class Registry:
         """
         database = Database(address)
         try:
-            migrate(database) if migrates else check_migrated(database)
+            (migrate if migrates else check_migrated)(database)
         except BaseException:
             database.close()
             raise

@@ -257,7 +257,7 @@ def serve_until_signal(
     if part not in ("registry", "answers"):
         check_alerts(settings)
         check_production(settings)
-    server = Replica(settings) if part == "answers" else Server(settings, part)
+    server: Server | Replica = Replica(settings) if part == "answers" else Server(settings, part)
     told_to_stop = threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:

@@ -1,8 +1,10 @@
 """Leases: one of several contenders holds one at a time, whatever happens to it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from coalmine_registry.errors import LeaseLost
 from coalmine_registry.leases import LASTS_S, Holder, Lease, owner
@@ -92,7 +94,7 @@ class Away(Database):
 
     away = False
 
-    def write(self, work):  # type: ignore[no-untyped-def]
+    def write(self, work: Callable[[Connection], Any]) -> Any:
         if self.away:
             raise Transient("away")
         return super().write(work)

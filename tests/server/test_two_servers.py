@@ -78,7 +78,8 @@ def test_changes_and_a_rollout_outlive_the_kill_of_either(tmp_path: Path, databa
                 return sorted(each["kind"] for each in found)
 
             eventually(lambda: "start" in decisions() or None, what="started by whoever has the store")
-            token, done = two.token, []
+            token = two.token
+            done: list[int] = []
 
             def change() -> None:
                 for number in range(12):
