@@ -53,7 +53,8 @@ def serve(
     )
     if part != "answers":
         announce_start(settings.home)  # before the imports, which take seconds
-    from coalmine_server.serve import Replica, Server, serve_until_signal
+    from coalmine_server.replica import Replica
+    from coalmine_server.serve import Server, serve_until_signal
 
     def started(server: Server | Replica) -> None:
         note(f"coalmine listens on {server.url} (home {settings.home}); Ctrl-C stops it")
