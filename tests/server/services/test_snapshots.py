@@ -25,8 +25,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def feed_store(store: Store, rows: int) -> None:
     """Enough for a segment file."""
     place = TopicPartition("coalmine.requests", "0")
-    tables, consumed = {"requests": many_requests(rows)}, {"requests": rows}
-    store.commit(DecodedBatch(tables, (), consumed, {place: 0}, {place: rows}))
+    requests = many_requests(rows)
+    store.commit(DecodedBatch({"requests": requests}, (), {"requests": rows}, {place: 0}, {place: rows}))
 
 
 def change(store: Store) -> None:
