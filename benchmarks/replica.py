@@ -1,7 +1,7 @@
 """What a replica of answers takes off the server: ingest without viewers, and with some on one or the other.
 
-A store is filled as in `benchmarks.pages`. Viewers are sessions of two dashboards, one asking the server, one
-a replica (`coalmine serve answers`), which renews its snapshot all the time. Everything shares one machine, so
+A store is filled as in `benchmarks.pages`. Viewers are sessions of two dashboards: one asks the server, one a
+replica (`coalmine serve answers`), which renews its snapshot all the time. Everything shares one machine, so
 the replica's own work counts against ingest, too.
 """
 
