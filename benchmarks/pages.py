@@ -142,14 +142,14 @@ def ingest_rates(home: Path, sign_in: str, server: Server, viewers: int) -> tupl
     """Events stored a second from the spool, alone and with viewers, in turns."""
     alone, watched = [], []
     for round_ in range(ROUNDS):
-        alone.append(_rate(home, server))
+        alone.append(ingest_rate(home, server))
         with watching(sign_in, viewers) as seen:
-            watched.append(_rate(home, server))
+            watched.append(ingest_rate(home, server))
         _say(f"round {round_ + 1}: {alone[-1]:,.0f} and {watched[-1]:,.0f} events/s; {seen}")
     return alone, watched
 
 
-def _rate(home: Path, server: Server) -> float:
+def ingest_rate(home: Path, server: Server) -> float:
     """Events a second: they are written aside, moved to the spool, and waited for."""
     with tempfile.TemporaryDirectory(dir=home) as aside:
         with Coalmine("bench", "prod", spool_dir=aside, on_full="wait") as client:

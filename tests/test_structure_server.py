@@ -12,14 +12,17 @@ from tests.support.repository.tree import ROOT
 _BOTTOM = frozenset({"errors", "kafka", "logs", "moment", "results", "settings", "sockets"})
 
 _MAY_IMPORT = {
-    "cli": _BOTTOM | {"client", "demonstration", "rollout_story", "serve", "services", "slack_stand_in"},
+    "cli": _BOTTOM
+    | {"client", "demonstration", "replica", "rollout_story", "serve", "services", "slack_stand_in"},
     "demonstration": _BOTTOM | {"client", "rollout_story", "serve", "services", "slack_stand_in"},
     "slack_stand_in": frozenset[str](),
     "rollout_story": _BOTTOM | {"services"},
-    "serve": _BOTTOM | {"api", "services", "workers"},
+    "serve": _BOTTOM | {"api", "replica", "services", "workers"},
+    "replica": _BOTTOM | {"api", "services", "workers"},
     "client": _BOTTOM | {"api", "services"},
     "api": _BOTTOM | {"services"},
-    "workers": _BOTTOM | {"services"},
+    # A replica asks another server.
+    "workers": _BOTTOM | {"client", "services"},
     "services": _BOTTOM,
     # At the bottom: settings may use what the rest of it says of errors and moments, nothing else.
     "settings": frozenset({"errors", "moment"}),

@@ -5,9 +5,17 @@ from collections.abc import Mapping
 
 from coalmine_schemas.discovery import Endpoint, find_endpoint, home_of
 
-__all__ = ["DEFAULT_SERVER_URL", "VARIABLES", "connection_of_process", "find_connection"]
+__all__ = [
+    "ANSWERS_VARIABLE",
+    "DEFAULT_SERVER_URL",
+    "VARIABLES",
+    "connection_of_process",
+    "find_connection",
+]
 
 DEFAULT_SERVER_URL = "http://127.0.0.1:8321"
+ANSWERS_VARIABLE = "COALMINE_DASHBOARD_ANSWERS_URL"
+"""Of the environment: a replica that pages ask; what people do goes to the server."""
 VARIABLES = ("COALMINE_SERVER_URL", "COALMINE_TOKEN", "COALMINE_HOME")
 """Of the environment, that say which server it is."""
 

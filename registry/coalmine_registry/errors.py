@@ -3,7 +3,8 @@
 CoalmineError                      (coalmine_schemas.errors)
 ├── Transient                      the same call may succeed later
 │   ├── RegistryBusy               other writers held the lock for too long; nothing was changed
-│   └── DatabaseUnavailable        the database does not respond, or cannot write now
+│   ├── DatabaseUnavailable        the database does not respond, or cannot write now
+│   └── LeaseLost                  another server does this by now; nothing was changed
 ├── Terminal
 │   ├── DatabaseTooNew             a newer version of Coalmine migrated it: upgrade this one
 │   ├── DatabaseDamaged            the file is not a database, or damaged: restore it
@@ -34,6 +35,10 @@ class RegistryBusy(Transient):
 
 class DatabaseUnavailable(Transient):
     """The database does not respond, or cannot write now: unreachable, disk full, read-only."""
+
+
+class LeaseLost(Transient):
+    """Another server holds the lease by now, so this one must not go on. Nothing was changed."""
 
 
 class DatabaseTooNew(Terminal):

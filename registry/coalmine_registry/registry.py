@@ -62,7 +62,7 @@ from coalmine_registry.records import (
     VersionRecord,
 )
 from coalmine_registry.roles import Actor, Role
-from coalmine_registry.storage import Database, migrate
+from coalmine_registry.storage import Database, check_migrated, migrate
 from coalmine_registry.tokens import Tokens
 from coalmine_schemas.prompts import Arm, PromptContent, Rule, Snapshot
 from coalmine_schemas.results import Page
@@ -107,6 +107,7 @@ class Registry:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         check_plan: CheckPlan = accept_plan,
         check_metadata: CheckMetadata = accept_metadata,
+        migrates: bool = True,
     ) -> Self:
         """Opens a registry; creates or migrates its tables first if needed.
 
@@ -117,15 +118,16 @@ class Registry:
                 metrics cannot be judged.
             check_metadata: Called with the metadata of a version before it is registered; raises
                 InvalidPrompt if they are not valid.
+            migrates: False: waits for another process to make or migrate the tables.
 
         Raises:
             DatabaseMisconfigured: The address is not a usable database URL.
             DatabaseTooNew: A newer Coalmine has migrated it.
-            DatabaseUnavailable: The database does not answer.
+            DatabaseUnavailable: The database does not answer, or waits to be migrated.
         """
         database = Database(address)
         try:
-            migrate(database)
+            (migrate if migrates else check_migrated)(database)
         except BaseException:
             database.close()
             raise
@@ -664,6 +666,10 @@ class Registry:
     ) -> Page[AuditEntry]:
         """Returns entries of the audit log, newest first."""
         return self.read(lambda tx: audit.page(tx, prompt, environment, limit, cursor))
+
+    def last_change(self) -> int:
+        """Returns a number that grows with everything that the audit log tells of. Cheap."""
+        return self.read(audit.last)
 
     def outbox_pending(self, limit: int = 100) -> list[OutboxEntry]:
         """Returns events that have not been sent yet, oldest first."""

@@ -94,6 +94,8 @@ class Controller:
         longest_gap_s: Between ticks; of a longer one nothing counts as watched.
         source_lag_s: Returns how old the oldest event is that waits to be read; None if that is unknown.
         missing_scores: Returns of an environment and prompt why scores fail to come, by metric.
+        fence: Called in each transaction before it changes anything; raises if another controller has taken
+            over.
     """
 
     def __init__(
@@ -106,8 +108,10 @@ class Controller:
         longest_gap_s: float = LONGEST_GAP_S,
         source_lag_s: Callable[[], float | None] = lambda: None,
         missing_scores: Callable[[str, str], Mapping[str, str]] = lambda _environment, _prompt: {},
+        fence: Callable[[Transaction], None] = lambda _: None,
     ) -> None:
         self._registry = registry
+        self._fence = fence
         self._readouts = readouts
         self._clock = clock
         self._longest_gap_s = longest_gap_s
@@ -245,6 +249,7 @@ class Controller:
         )
 
         def work(tx: Transaction) -> tuple[Decided, Row]:
+            self._fence(tx)
             made = carry_out(tx, row, decision, given, self._registry.check_plan)
             return made, storage.read_row(tx, row.rollout.id)
 
@@ -308,6 +313,7 @@ class Controller:
         decision = replace(stays(row, "hold", f"controller_error: {held.text}"), held=row.held)
 
         def work(tx: Transaction) -> tuple[Decided, Row]:
+            self._fence(tx)
             given = Circumstances(revision=None, evidence={})
             made = carry_out(tx, row, decision, given, self._registry.check_plan)
             return made, storage.read_row(tx, rollout.id)
@@ -414,6 +420,7 @@ class Controller:
             return
 
         def work(tx: Transaction) -> None:
+            self._fence(tx)
             for live in moved:
                 storage.keep_clock(tx, live.row)
 

@@ -62,6 +62,20 @@ class Backup:
 
 
 @result
+class StoreSnapshot:
+    """A copy of the store as of one moment, for a replica that sees the server's file system."""
+
+    id: str
+    """Its name, to be given as `known` the next time."""
+    directory: str
+    """Folder of it, below the server's home: a store of its own."""
+    as_of: datetime
+    """Everything committed until then is in it, UTC."""
+    is_new: bool
+    """False: nothing was committed since the known one, which is as good as a new one."""
+
+
+@result
 class Restored:
     """A home that was restored from a backup."""
 

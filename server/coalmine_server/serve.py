@@ -16,7 +16,10 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from coalmine_consumers import queries
+from coalmine_consumers.sources.kafka_settings import store_instance_id
+from coalmine_registry.leases import Holder, Lease
 from coalmine_registry.records import ENVIRONMENTS
+from coalmine_registry.registry import Registry
 from coalmine_schemas.discovery import announce_server, end_start, own_home, withdraw_server
 from coalmine_schemas.errors import Transient
 from coalmine_schemas.retry import RetryPolicy, Stopped, retry
@@ -26,6 +29,7 @@ from coalmine_server.api.hub import DeploymentHub
 from coalmine_server.api.routes.events import EventParts
 from coalmine_server.api.verifier import FailedLogins, Verifier
 from coalmine_server.errors import ExitCode, exit_code_of, waiting_for_space
+from coalmine_server.replica import Replica
 from coalmine_server.services.alerting import check_alerts
 from coalmine_server.services.intake import EventLimits, EventReader, Intake
 from coalmine_server.services.intake.links import FeedbackLinks
@@ -39,6 +43,7 @@ from coalmine_server.sockets import allow_many_connections
 from coalmine_server.workers.alert_metrics import AlertMetrics
 from coalmine_server.workers.ingest import IngestService
 from coalmine_server.workers.ingest_metrics import IngestMetrics, process_registry
+from coalmine_server.workers.leases import MEASURES, ChangesElsewhere
 from coalmine_server.workers.registry import RegistryService
 from coalmine_server.workers.served_metrics import ServedMetrics
 from coalmine_server.workers.state import NoStore, ServerStores
@@ -50,6 +55,8 @@ MOST_VERSIONS = 100_000
 
 Part = Literal["all", "collector", "registry"]
 """What a process runs: everything; collector and API over its store; prompt registry and its API."""
+Wanted = Literal["all", "collector", "registry", "answers"]
+"""The same, or a replica that only answers."""
 
 _log = structlog.stdlib.get_logger("coalmine.serve")
 
@@ -122,6 +129,8 @@ class Server:
         self._registry.registry.ask_readouts(self._arms_to_promote)
         self._registry.registry.ask_suites(partial(has_suite, settings))
         verifier = Verifier(self._registry.registry.tokens)
+        self._changes = ChangesElsewhere(self._registry.registry)
+        self._changes.worker.start()
         self._hub = DeploymentHub(self._registry.registry, ENVIRONMENTS, on_revoked=verifier.forget)
         access = AccessParts(
             verifier,
@@ -131,7 +140,7 @@ class Server:
         app = create_app(
             access,
             self._metrics,
-            NoStore() if self._part == "registry" else self.stores,
+            NoStore(self._registry.registry) if self._part == "registry" else self.stores,
             with_measures=self._part != "registry",
             prompts=None
             if self._part == "collector"
@@ -141,11 +150,12 @@ class Server:
             query_threads=settings.server.query_threads,
             secret=self._secret,
             events=self._events,
+            changes_elsewhere=lambda: self._changes.seen,
         )
         allow_many_connections(settings.server.max_connections)
         self._http.start(app, settings.server)
         if self._part != "registry":
-            self.ingest.start(self._registry.registry)
+            self.ingest.start(self._registry.registry, self._lease_of_measures(self._registry.registry))
         if self._part != "collector":
             self._registry.start()
             # Of two servers, the one that owns the store is announced, and stays so when the standby stops.
@@ -154,6 +164,20 @@ class Server:
         _log.info("listening", url=self.url, part=self._part)
         if not settings.server.host.startswith(LOOPBACK):
             _log.warning("reachable from other machines, without TLS: put a proxy with TLS before it")
+
+    def wait_ended(self, timeout_s: float) -> bool:
+        """Waits until it has ended by itself. Returns True if it has."""
+        return self.ingest.wait_ended(timeout_s)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended it, if it was not told to stop."""
+        return self.ingest.failure
+
+    @property
+    def lingering(self) -> list[str]:
+        """Workers that did not end when asked."""
+        return self.ingest.lingering
 
     def stop(self) -> bool:
         """Commits what was read, answers open requests, closes the store.
@@ -166,8 +190,11 @@ class Server:
         withdraw_server(self._settings.home)  # it may have taken over meanwhile
         if self._registry is not None:
             self._hub.release()
+            self._changes.worker.ask_to_stop()
         in_time = self._http.stop(_until(deadline)) and in_time
         in_time = self._events.intake.stop(_until(deadline)) and in_time
+        if in_time and self._registry is not None:
+            in_time = self._changes.worker.wait_stopped(_until(deadline))
         if in_time and self._registry is not None:
             in_time = self._registry.close(_until(deadline))
         if in_time and not self.ingest.lingering:
@@ -177,11 +204,20 @@ class Server:
     def _open_registry(self) -> RegistryService:
         service = RegistryService(self._settings, self._simulated)
         try:
-            ensure_local_token(self._settings.home, service.registry.tokens)
+            ensure_local_token(
+                self._settings.home, service.registry.tokens, shared=self._settings.registry.url is not None
+            )
         except BaseException:
             service.registry.close()
             raise
         return service
+
+    def _lease_of_measures(self, registry: Registry) -> Lease | None:
+        """None where the registry is in a file of the home: who has the store has the measures."""
+        if self._settings.registry.url is None:
+            return None
+        home = store_instance_id(self._settings.store_dir)
+        return Lease(registry, MEASURES, Holder(home, self._settings.server.advertised_url or self.url))
 
     def _last_used(self) -> Mapping[tuple[str, str], datetime] | None:
         """When each (prompt, version) was last called; None while the traffic is not known here."""
@@ -207,7 +243,7 @@ class Server:
 
 
 def serve_until_signal(
-    settings: Settings, part: Part = "all", *, on_started: Callable[[Server], None]
+    settings: Settings, part: Wanted = "all", *, on_started: Callable[[Server | Replica], None]
 ) -> ExitCode:
     """Runs a server until SIGTERM, SIGINT or a failure. A second signal ends the process at once.
 
@@ -218,10 +254,10 @@ def serve_until_signal(
     """
     # `kill -USR1` writes where every thread is to standard error: the first question when something hangs.
     faulthandler.register(signal.SIGUSR1, all_threads=True)
-    if part != "registry":
+    if part not in ("registry", "answers"):
         check_alerts(settings)
         check_production(settings)
-    server = Server(settings, part)
+    server: Server | Replica = Replica(settings) if part == "answers" else Server(settings, part)
     told_to_stop = threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
@@ -236,7 +272,7 @@ def serve_until_signal(
         except Stopped:
             return ExitCode.OK
         on_started(server)
-        while not (told_to_stop.wait(0.1) or server.ingest.wait_ended(0)):
+        while not (told_to_stop.wait(0.1) or server.wait_ended(0)):
             pass
         _log.info("stopping", signal=told_to_stop.is_set())
         in_time = server.stop()
@@ -248,11 +284,11 @@ def serve_until_signal(
         # Threads that do not end would keep the interpreter. Nothing is lost: positions are in the store.
         os._exit(ExitCode.CHECK_FAILED)
     _log.info("stopped")
-    if server.ingest.lingering and server.ingest.failure is None:
+    if server.lingering and server.failure is None:
         # Everything is committed; what they were at is done again at the next start.
-        _log.warning("left jobs behind", jobs=server.ingest.lingering)
+        _log.warning("left jobs behind", jobs=server.lingering)
         os._exit(ExitCode.OK)
-    failure = server.ingest.failure
+    failure = server.failure
     return ExitCode.OK if failure is None else exit_code_of(failure)
 
 

@@ -9,6 +9,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import pytest
+
+from coalmine_registry.errors import LeaseLost
+from coalmine_registry.leases import Holder, Lease
 from coalmine_registry.registry import Registry
 from coalmine_rollouts.commands import Rollouts
 from coalmine_rollouts.records import Decided
@@ -70,6 +74,27 @@ def test_a_controller_that_slept_in_the_middle_of_a_tick_does_nothing_when_it_wa
     assert said.split() == ["decided"]
     assert [each.kind for each in rollouts.decisions(rollout).items] == ["create", "start", "roll_back"]
     assert [each.action for each in history(registry)].count("stop_experiment") == 1
+
+
+def test_a_controller_that_another_server_has_replaced_decides_nothing(
+    registry: Registry, world: World
+) -> None:
+    rollouts, rollout = _started(registry, world)
+    ours, theirs = (
+        Lease(registry, "measures", Holder(name, None), clock=lambda: 0.0) for name in ("same", "same")
+    )
+    assert ours.hold()
+    world.controller._fence = ours.check
+    world.readouts[rollout] = a_readout("rollback")
+    before = [each.kind for each in rollouts.decisions(rollout).items]
+    assert theirs.hold()
+    world.clock.move(minutes=1)
+    world.call()
+    with pytest.raises(LeaseLost, match="another server"):
+        world.controller.tick()
+    assert [each.kind for each in rollouts.decisions(rollout).items] == before
+    world.controller._fence = theirs.check
+    assert [each.decision.kind for each in world.controller.tick()] == ["roll_back"]
 
 
 def test_controllers_that_tick_at_once_decide_everything_once(registry: Registry, world: World) -> None:

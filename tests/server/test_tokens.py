@@ -4,6 +4,7 @@ import hashlib
 import json
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,25 @@ def test_the_local_token_is_made_once_kept_private_and_replaced_when_worthless(
     assert fresh != token
     assert tokens.verify(fresh) is not None
     assert tokens.verify(token) is None
+
+
+def test_homes_that_share_a_registry_keep_tokens_of_their_own(tmp_path: Path, registry: Registry) -> None:
+    homes = [tmp_path / "a", tmp_path / "b"]
+    for home in homes:
+        home.mkdir()
+    made = [ensure_local_token(home, registry.tokens, shared=True) for home in homes]
+    assert all(registry.tokens.verify(each) is not None for each in made)
+    assert len({each.subject for each in registry.tokens.list()}) == 2
+    (homes[0] / "credentials").unlink()
+    ensure_local_token(homes[0], registry.tokens, shared=True)
+    assert [registry.tokens.verify(each) is not None for each in made] == [False, True]
+
+
+def test_servers_that_start_in_one_home_at_once_make_one_token(tmp_path: Path, registry: Registry) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = {*pool.map(lambda _: ensure_local_token(tmp_path, registry.tokens), range(8))}
+    assert made == {read_local_token(tmp_path)}
+    assert len(registry.tokens.list()) == 1
 
 
 def test_a_lost_file_makes_its_token_worthless(tmp_path: Path, registry: Registry) -> None:

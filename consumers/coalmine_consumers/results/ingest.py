@@ -92,8 +92,9 @@ class SegmentRow:
 class IngestStatus:
     """Collector status."""
 
-    state: Literal["running", "waiting", "embedded"]
-    """`waiting`: the source cannot be read now, see `reason`. `embedded`: a command, without a server."""
+    state: Literal["running", "waiting", "embedded", "replica"]
+    """`waiting`: the source cannot be read now, see `reason`. `embedded`: a command, without a server.
+    `replica`: a snapshot, which another server renews, see `as_of`."""
     reason: str | None
     """Why it waits, or null."""
     source: Literal["kafka", "spool"]
@@ -133,3 +134,6 @@ class IngestStatus:
     """Position and lag of each partition."""
     store: StoreSizes
     """Size of the store on disk."""
+    as_of: datetime | None = None
+    """Until when everything committed is in the answers of a replica, UTC; null where the store itself
+    answers."""

@@ -75,11 +75,22 @@ class Selection:
 class ApiClient:
     """Client of the server's API. Thread-safe."""
 
-    def __init__(self, url: str, token: str | None, *, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, url: str, token: str | None, *, answers_url: str | None = None, timeout_s: float = 10.0
+    ) -> None:
+        """Prepares to ask.
+
+        Args:
+            url: The server, which takes changes.
+            token: The viewer's.
+            answers_url: A replica that questions are put to; the server if None.
+            timeout_s: For each request.
+        """
         self.url = url.rstrip("/")
+        self._answers_url = (answers_url or url).rstrip("/")
         self._has_token = token is not None
         sent = None if token is None else token.encode(errors="replace")
-        self.identity = (self.url, None if sent is None else sha256(sent).hexdigest())
+        self.identity = (self._answers_url, None if sent is None else sha256(sent).hexdigest())
         """Whom answers are for: the same for clients of one server and token, and for no others."""
         headers = [(b"Accept", b"application/json")]
         if sent is not None:
@@ -87,14 +98,20 @@ class ApiClient:
             headers.append((b"Authorization", b"Bearer " + sent))
         # No proxy from the environment: it would see the token of a server on this machine.
         # Certificates take a while to load, so only where a server shows one.
-        verify = self.url.startswith("https:")
-        self._http = httpx2.Client(
-            base_url=self.url, headers=headers, timeout=timeout_s, trust_env=False, verify=verify
-        )
+
+        def client_of(url: str) -> httpx2.Client:
+            verify = url.startswith("https:")
+            return httpx2.Client(
+                base_url=url, headers=headers, timeout=timeout_s, trust_env=False, verify=verify
+            )
+
+        self._http = client_of(self.url)
+        self._answers = self._http if self._answers_url == self.url else client_of(self._answers_url)
 
     def close(self) -> None:
         """Closes the connections."""
         self._http.close()
+        self._answers.close()
 
     def __enter__(self) -> Self:
         return self
@@ -151,7 +168,7 @@ class ApiClient:
         }
         timeout = self._http.timeout if timeout_s is None else timeout_s
         request = self._http.build_request(method, path, json=ready, headers=headers, timeout=timeout)
-        return self._ask(request, path, adapter_of(kind))
+        return self._ask(self._http, request, path, adapter_of(kind))
 
     def facets(self) -> Facets:
         """Returns the values to choose from."""
@@ -190,45 +207,48 @@ class ApiClient:
         return pages
 
     def _get(self, path: str, parameters: dict[str, _Value], answer: TypeAdapter[_Answer]) -> _Answer:
-        request = self._http.build_request("GET", path, params=parameters, headers=_ACCEPTED_AGE)
-        return self._ask(request, path, answer)
+        request = self._answers.build_request("GET", path, params=parameters, headers=_ACCEPTED_AGE)
+        return self._ask(self._answers, request, path, answer)
 
-    def _ask(self, request: httpx2.Request, path: str, answer: TypeAdapter[_Answer]) -> _Answer:
+    def _ask(
+        self, http: httpx2.Client, request: httpx2.Request, path: str, answer: TypeAdapter[_Answer]
+    ) -> _Answer:
+        url = self.url if http is self._http else self._answers_url
         try:
-            response = self._http.send(request)
+            response = http.send(request)
         except httpx2.TimeoutException as error:
-            raise Unreachable(self.url, "the request timed out") from error
+            raise Unreachable(url, "the request timed out") from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise Unreachable(self.url, str(error) or type(error).__name__) from error
+            raise Unreachable(url, str(error) or type(error).__name__) from error
         if not response.is_success:
-            raise self._problem(path, response)
+            raise self._problem(url, path, response)
         try:
             # Strict: text is not a number. Fields that this version does not know are ignored.
             return answer.validate_json(response.content, strict=True)
         except ValidationError as error:
-            raise Unexpected(self.url, f"{path}: {_first_fault(error)}") from error
+            raise Unexpected(url, f"{path}: {_first_fault(error)}") from error
 
-    def _problem(self, path: str, response: httpx2.Response) -> ApiError:  # noqa: PLR0911 - one for each kind
+    def _problem(self, url: str, path: str, response: httpx2.Response) -> ApiError:  # noqa: PLR0911 - one for each kind
         kind, detail = _problem_document(response)
         status = response.status_code
         if status == httpx2.codes.FORBIDDEN:
-            return Forbidden(self.url, detail, self._has_token)
+            return Forbidden(url, detail, self._has_token)
         if status == httpx2.codes.UNAUTHORIZED:
-            return Unauthorised(self.url, detail, self._has_token)
+            return Unauthorised(url, detail, self._has_token)
         if kind == "urn:coalmine:standby":
-            return Standby(self.url, detail)
+            return Standby(url, detail)
         if status in (
             httpx2.codes.SERVICE_UNAVAILABLE,
             httpx2.codes.BAD_GATEWAY,
             httpx2.codes.GATEWAY_TIMEOUT,
             httpx2.codes.TOO_MANY_REQUESTS,
         ):
-            return NotReady(self.url, detail)
+            return NotReady(url, detail)
         if status == httpx2.codes.NOT_FOUND and kind is not None:
-            return NotFound(self.url, detail)
+            return NotFound(url, detail)
         if response.is_client_error and kind is not None:
-            return Refused(self.url, detail)
-        return Unexpected(self.url, f"{path}: {detail}")
+            return Refused(url, detail)
+        return Unexpected(url, f"{path}: {detail}")
 
 
 def if_allowed(question: Callable[[], _Answer]) -> _Answer | None:

@@ -11,7 +11,7 @@ import streamlit as st
 from coalmine_alerts.results.story import readable
 from coalmine_dashboards import identity
 from coalmine_dashboards.api import ApiClient, ApiError, SignedOut, Unauthorised
-from coalmine_dashboards.connection import VARIABLES, find_connection
+from coalmine_dashboards.connection import ANSWERS_VARIABLE, VARIABLES, find_connection
 from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.sign_in import COOKIE, SESSIONS
 from coalmine_registry.records import Caller
@@ -69,7 +69,7 @@ def session_of_viewer() -> str | None:
 @st.cache_resource(max_entries=100, show_spinner=False, on_release=ApiClient.close)
 def client_for(url: str, token: str | None) -> ApiClient:
     """The client for a server and token, shared by all open pages."""
-    return ApiClient(url, token)
+    return ApiClient(url, token, answers_url=os.environ.get(ANSWERS_VARIABLE))
 
 
 def caller() -> Caller:

@@ -29,7 +29,7 @@ class HealthItem:
 def health_items(status: IngestStatus, now: datetime) -> tuple[HealthItem, ...]:
     """Returns the items of the strip, most urgent first."""
     return (
-        _state(status),
+        _state(status, now),
         _lag(status),
         _last_commit(status, now),
         HealthItem(
@@ -51,13 +51,23 @@ def health_items(status: IngestStatus, now: datetime) -> tuple[HealthItem, ...]:
     )
 
 
-def _state(status: IngestStatus) -> HealthItem:
+def _state(status: IngestStatus, now: datetime) -> HealthItem:
+    if status.as_of is not None:
+        return _of_replica(status.as_of, now)
     tones: dict[str, Tone] = {"running": "good", "waiting": "bad", "embedded": "notice"}
     source = {"kafka": "Kafka", "spool": "the spool"}[status.source]
     explanation = f"Reads events from {source}."
     if status.reason:
         explanation = f"{explanation} Waiting: {status.reason}"
     return HealthItem("Collector", status.state, tones[status.state], explanation)
+
+
+def _of_replica(as_of: datetime, now: datetime) -> HealthItem:
+    explanation = "A replica answers, from a snapshot of the store: everything committed until then is in it."
+    if now - as_of <= _STALE:
+        return HealthItem("Answers from", ago(as_of, now), "good", explanation)
+    explanation = f"{explanation} It is old: see why on the replica's /readyz, and in its log."
+    return HealthItem("Answers from", ago(as_of, now), "bad", explanation)
 
 
 def _lag(status: IngestStatus) -> HealthItem:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from coalmine_registry.operations.inputs import is_storable
 from coalmine_registry.operations.pages import cursor_key, page_of
@@ -42,6 +42,12 @@ def record(
             "reason": reason,
         },
     )
+
+
+def last(transaction: Transaction) -> int:
+    """Returns the number of the newest entry; 0 if there is none."""
+    row = transaction.one(select(func.max(audit.c.id)))
+    return 0 if row is None or row[0] is None else int(row[0])
 
 
 def page(

@@ -5,10 +5,10 @@ from typing import Final
 
 from sqlalchemy import Connection, inspect, text
 
-from coalmine_registry.errors import DatabaseTooNew
+from coalmine_registry.errors import DatabaseTooNew, DatabaseUnavailable
 from coalmine_registry.storage.database import Database
 
-HEAD: Final = "0007"
+HEAD: Final = "0008"
 """The latest migration. Known without reading the migrations, which takes a tenth of a second."""
 
 VERSION_TABLE: Final = "coalmine_registry_migrations"
@@ -30,6 +30,19 @@ def migrate(database: Database) -> None:
         current = _current(connection)
         if current != HEAD:  # no other process was faster
             _upgrade(connection, current)
+
+
+def check_migrated(database: Database) -> None:
+    """Checks that the tables are those of this version, and changes nothing.
+
+    Raises:
+        DatabaseUnavailable: They are not: who writes to them migrates them.
+    """
+    if (current := database.read(_current)) != HEAD:
+        raise DatabaseUnavailable(
+            f"the registry's database is at migration {current}, and this version needs {HEAD}: start the "
+            "server that owns the store first, in the same version"
+        )
 
 
 def _current(connection: Connection) -> str | None:

@@ -206,6 +206,20 @@ audit: Final = Table(
     sqlite_autoincrement=True,
 )
 
+leases: Final = Table(
+    "leases",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    # Grows with each takeover.
+    Column("generation", Integer, nullable=False),
+    # Grows with each renewal.
+    Column("beat", Integer, nullable=False),
+    Column("holder", Text),
+    Column("url", Text),
+    # Who would like to have it, since the last renewal.
+    Column("waiting", Text),
+)
+
 outbox: Final = Table(
     "outbox",
     metadata,

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
 from anyio import to_thread
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from coalmine_registry.registry import Registry
     from coalmine_server.api.hub import DeploymentHub
+    from coalmine_server.api.read_only import Answering
     from coalmine_server.api.registry import LastUsed
     from coalmine_server.api.routes.events import EventParts
     from coalmine_server.api.verifier import FailedLogins, Verifier
@@ -261,6 +262,8 @@ def create_app(
     query_threads: int = 4,
     secret: str = "",
     events: "EventParts | None" = None,
+    changes_elsewhere: Callable[[], int] = lambda: 0,
+    replica: "tuple[Answering, Callable[[], str | None]] | None" = None,
 ) -> ASGIApp:
     """The application of a server, with everything around it.
 
@@ -273,6 +276,8 @@ def create_app(
         query_threads: As for `build_api`.
         secret: What this server proves itself with to those who read its announcement.
         events: What takes events; given with the measures.
+        changes_elsewhere: Grows with what any server on the registry changes.
+        replica: For one that only answers: from which snapshot, and the server that takes changes.
     """
     from coalmine_server.api.middleware import (  # noqa: PLC0415
         AuthMiddleware,
@@ -298,10 +303,26 @@ def create_app(
 
         app.include_router(feedback.router, dependencies=[Depends(known_parameters)])
         open_paths = feedback.OPEN_PATHS
+    else:
+        app.add_api_route("/v1/{rest:path}", _elsewhere, include_in_schema=False)
     scoped = PromptScopeMiddleware(app, app.state)
-    shared = SharedAnswersMiddleware(BodyLimitMiddleware(scoped), partial(_state_of, stores))
-    authenticated = AuthMiddleware(shared, access.verifier, access.failed_logins, open_paths, access.sign_on)
+    shared = SharedAnswersMiddleware(
+        BodyLimitMiddleware(scoped), partial(_state_of, stores), acts_elsewhere=changes_elsewhere
+    )
+    answering: ASGIApp = shared
+    if replica is not None:
+        from coalmine_server.api.read_only import ReadOnlyMiddleware  # noqa: PLC0415
+
+        answering = ReadOnlyMiddleware(shared, *replica)
+    authenticated = AuthMiddleware(
+        answering, access.verifier, access.failed_logins, open_paths, access.sign_on
+    )
     return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))
+
+
+def _elsewhere(request: Request) -> None:
+    """Whoever asks where there is no store is told where there is one."""
+    request.app.state.stores.owned_store()
 
 
 def _state_of(stores: Stores) -> tuple[int, int] | None:

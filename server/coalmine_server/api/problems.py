@@ -68,6 +68,7 @@ STALE: Final = ProblemKind("stale-revision", "Somebody changed it in the meantim
 PRECONDITION_FAILED: Final = ProblemKind("precondition-failed", "Somebody changed it in the meantime", 412)
 CONFLICT: Final = ProblemKind("conflict", "Conflicts with the current state", 409)
 UNAVAILABLE: Final = ProblemKind("unavailable", "What answers this does not run here", 503)
+READ_ONLY: Final = ProblemKind("read-only", "This server only answers questions", 405)
 UNUSABLE: Final = ProblemKind("unusable-database", "A file of this server cannot be used", 500)
 INTERNAL: Final = ProblemKind("internal", "Internal server error", 500)
 

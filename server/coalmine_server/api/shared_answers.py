@@ -22,8 +22,8 @@ SHARED_PATHS: Final = frozenset(
     )
 )
 """Questions about measures: their answers depend on the query, the caller's rights, the store, the time."""
-INTAKE_PATHS: Final = frozenset({"/v1/events", "/v1/traces", LINK_PATH})
-"""What services and their users send all the time; everything else that is sent is somebody's action."""
+INTAKE_PATHS: Final = frozenset({"/v1/events", "/v1/traces", "/v1/snapshots", LINK_PATH})
+"""What services, their users and replicas send all the time; all else that is sent is somebody's action."""
 KEPT_S: Final = 2.0
 """While the store is as it was, an answer is given again for so long: some depend on the time, too."""
 OLDEST_S: Final = 10.0
@@ -38,7 +38,7 @@ MOST_BYTES: Final = 32 * 2**20
 class _Asked:
     """A question that is being answered, or was."""
 
-    acts: int
+    acts: tuple[int, int]
     """Of people, when it was asked."""
     state: Hashable
     """Of the store, when it was asked."""
@@ -52,7 +52,8 @@ class SharedAnswersMiddleware:
 
     Who asks while it is being found waits for it. Afterwards it is given again for moments while the store is
     as it was, and to who accepts an older one (RFC 9111, 5.2.1.1). Nobody gets one from before the last
-    change that was made through this server: who acts sees what came of it.
+    change that was made through this server: who acts sees what came of it; nor, a moment later, from before
+    one that was made through another.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class SharedAnswersMiddleware:
         app: ASGIApp,
         state: Callable[[], Hashable | None],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        acts_elsewhere: Callable[[], int] = lambda: 0,
     ) -> None:
         """Prepares.
 
@@ -67,11 +70,13 @@ class SharedAnswersMiddleware:
             app: Answers; callers are known to it already.
             state: What differs once the store has changed; None while there is no store.
             clock: In seconds.
+            acts_elsewhere: What differs once somebody acted through another server.
         """
         self._app = app
         self._state = state
         self._clock = clock
         self._acts = 0
+        self._acts_elsewhere = acts_elsewhere
         self._asked: OrderedDict[tuple[Hashable, ...], _Asked] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,7 +115,7 @@ class SharedAnswersMiddleware:
                 scope["route"] = shared.route
                 await send_as_sent(shared, send)
                 return
-        asked = self._asked[key] = _Asked(self._acts, self._state(), self._clock())
+        asked = self._asked[key] = _Asked(self._all_acts(), self._state(), self._clock())
         self._asked.move_to_end(key)
         found = Sent()
         try:
@@ -131,12 +136,15 @@ class SharedAnswersMiddleware:
 
     def _serves(self, asked: _Asked, accepted_s: float) -> bool:
         """True if a question's answer is one for who asks now."""
-        if asked.acts != self._acts:
+        if asked.acts != self._all_acts():
             return False
         if not asked.answer.done():
             return True
         age_s = self._clock() - asked.at_s
         return age_s < accepted_s or (age_s <= KEPT_S and asked.state == self._state())
+
+    def _all_acts(self) -> tuple[int, int]:
+        return self._acts, self._acts_elsewhere()
 
     def _forget(self, key: tuple[Hashable, ...], asked: _Asked) -> None:
         if self._asked.get(key) is asked:

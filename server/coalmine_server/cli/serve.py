@@ -20,9 +20,10 @@ def serve(
     context: typer.Context,
     *,
     part: Annotated[
-        Literal["all", "registry", "collector"],
+        Literal["all", "registry", "collector", "answers"],
         typer.Argument(
-            help="What to run: all parts; the prompt registry; or the collector with the API over its store."
+            help="What to run: all parts; the prompt registry; the collector with the API over its store; or "
+            "a replica that only answers, from snapshots of the store."
         ),
     ] = "all",
     host: Annotated[
@@ -50,10 +51,12 @@ def serve(
     settings = invocation(context).settings(
         quiet=False, server__host=host, server__port=port, kafka__bootstrap_servers=kafka
     )
-    announce_start(settings.home)  # before the imports, which take seconds
+    if part != "answers":
+        announce_start(settings.home)  # before the imports, which take seconds
+    from coalmine_server.replica import Replica
     from coalmine_server.serve import Server, serve_until_signal
 
-    def started(server: Server) -> None:
+    def started(server: Server | Replica) -> None:
         note(f"coalmine listens on {server.url} (home {settings.home}); Ctrl-C stops it")
 
     raise typer.Exit(serve_until_signal(settings, part, on_started=started))
@@ -75,12 +78,22 @@ def dashboard(
             metavar="URL", help="Server to ask; the one of this home if not set.", show_default=False
         ),
     ] = None,
+    answers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Replica to ask instead, `coalmine serve answers`; what people do goes to the server.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Show the dashboard in a browser: it prints a link that signs you in; others sign in with a token.
 
     It asks a running server, so start one with `coalmine serve`.
     """
-    settings = invocation(context).settings(dashboard__host=host, dashboard__port=port, server__url=server)
+    settings = invocation(context).settings(
+        dashboard__host=host, dashboard__port=port, server__url=server, dashboard__answers_url=answers
+    )
     address = dashboard_address(settings.dashboard)
     command = dashboard_command(*address)
     # Replaces this process, so that signals reach Streamlit itself.
@@ -121,6 +134,8 @@ def dashboard_environment(settings: "Settings", environ: Mapping[str, str] | Non
     environment["COALMINE_HOME"] = str(settings.home)
     if settings.server.url is not None:
         environment["COALMINE_SERVER_URL"] = settings.server.url
+    if settings.dashboard.answers_url is not None:
+        environment["COALMINE_DASHBOARD_ANSWERS_URL"] = settings.dashboard.answers_url
     if settings.token is not None:
         environment["COALMINE_TOKEN"] = settings.token.get_secret_value()
     return environment

@@ -50,7 +50,7 @@ def _beyond(settings: Settings) -> list[str]:
     spool = settings.spool_dir.is_dir() and any(settings.spool_dir.iterdir())
     copies = [
         str(each)
-        for name in ("backups", "exports")
+        for name in ("backups", "exports", "snapshots")
         if (settings.home / name).is_dir()
         for each in sorted((settings.home / name).iterdir())
     ]

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from coalmine_analytics.drift import Drifts
     from coalmine_analytics.readout import Plan, Readouts
     from coalmine_consumers.collector.health import CollectorHealth
+    from coalmine_registry.operations.transaction import Transaction
     from coalmine_registry.registry import Registry
     from coalmine_rollouts.controller import Controller
     from coalmine_server.services.alerting import Alerting
     from coalmine_server.services.evals import Evaluations
     from coalmine_server.services.experiment_plans import ExperimentRegistry
+    from coalmine_server.services.snapshots import Snapshots
 
 
 Phase = Literal["starting", "standby", "stopping", "failed"]
@@ -90,11 +92,24 @@ class OwnedStore:
     """None: the machine's time."""
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When the store became ours."""
+    acting: Callable[[], bool] = lambda: True
+    """False while another server may do what must be done once: decide, tell, publish, evaluate."""
+    fence: "Callable[[Transaction], None]" = lambda _: None
+    """Raises, in a transaction of the registry, if another server does so by now."""
+    as_of: Callable[[], datetime | None] = lambda: None
+    """For a replica: everything committed until then is in its snapshot; None: it is the store itself."""
     rebuild: RebuildTask = field(default_factory=RebuildTask)
 
     def clock(self) -> datetime:
         """The time: simulated, or the machine's."""
         return datetime.now(UTC) if self.simulated is None else self.simulated.clock()
+
+    @cached_property
+    def snapshots(self) -> "Snapshots":
+        """The snapshots that replicas of answers are given."""
+        from coalmine_server.services.snapshots import FOLDER, Snapshots  # noqa: PLC0415
+
+        return Snapshots(self.settings.home / FOLDER)
 
     @cached_property
     def readouts(self) -> "Readouts":
@@ -127,6 +142,7 @@ class OwnedStore:
             self.readouts,
             source_lag_s=self.source_lag_s,
             missing_scores=self.missing_scores,
+            fence=self.fence,
         )
         if self.simulated is None:
             return controller()

@@ -20,8 +20,15 @@ def ingest_status(owned: OwnedStore) -> IngestStatus:
     waits = reason is not None or (collector is not None and collector.state == "waiting")
     lag = None if collector is None else collector.lag
     lags = {} if lag is None else dict(lag.partitions)
+    as_of = owned.as_of()
     return IngestStatus(
-        state="embedded" if owned.ingest is None else "waiting" if waits else "running",
+        state="replica"
+        if as_of
+        else "embedded"
+        if owned.ingest is None
+        else "waiting"
+        if waits
+        else "running",
         reason=reason,
         source="spool" if owned.settings.kafka.bootstrap_servers is None else "kafka",
         started_at=owned.since,
@@ -40,6 +47,7 @@ def ingest_status(owned: OwnedStore) -> IngestStatus:
         gaps_total=recorded.gaps_total,
         partitions=_partitions(recorded.positions, lags, known=lag is not None),
         store=recorded.store,
+        as_of=as_of,
     )
 
 

@@ -1,6 +1,10 @@
 """Opens the prompt registry that the settings name, and keeps the local token of the home."""
 
-from collections.abc import Callable, Mapping
+import fcntl
+import hashlib
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -8,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from coalmine_registry.errors import Invalid
+from coalmine_registry.errors import DatabaseUnavailable, Invalid
 from coalmine_registry.experiment_plan import ExperimentPlan
 from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
@@ -29,22 +33,27 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def open_registry(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Registry:
+def open_registry(
+    settings: Settings, *, clock: Callable[[], datetime] = utc_now, reads_only: bool = False
+) -> Registry:
     """The registry: in the database that the settings name, else in a file of the home.
 
     Args:
         settings: All of them.
         clock: Returns the current time, with a time zone.
+        reads_only: True: neither makes nor migrates anything, and takes no old tokens over.
 
     Raises:
         ConfigurationError: The old file of tokens is damaged.
         DatabaseMisconfigured: Not a usable database URL.
         DatabaseTooNew: A newer Coalmine has migrated it.
-        DatabaseUnavailable: It does not answer.
+        DatabaseUnavailable: It does not answer, or has no tables yet and is only to be read.
     """
     url = settings.registry.url
     own_home(settings.home)
     path = settings.registry_file
+    if url is None and reads_only and not path.exists():
+        raise DatabaseUnavailable(f"no registry in {settings.home} yet: `coalmine serve` makes it")
     if url is None:
         path.touch(mode=0o600)
     registry = Registry.open(
@@ -52,7 +61,10 @@ def open_registry(settings: Settings, *, clock: Callable[[], datetime] = utc_now
         clock=clock,
         check_plan=partial(_check_plan, settings=settings.readout),
         check_metadata=_check_metadata,
+        migrates=not reads_only,
     )
+    if reads_only:
+        return registry
     try:
         _take_over_tokens(settings, registry)
     except BaseException:
@@ -91,11 +103,29 @@ def _take_over_tokens(settings: Settings, registry: Registry) -> None:
 LOCAL_TOKEN_NAME = "local"  # noqa: S105 - the name of a token, not a token
 
 
-def ensure_local_token(home: Path, tokens: Tokens) -> str:
-    """Returns the local token; makes another if the file is missing or the token was revoked."""
-    token = read_local_token(home)
-    if token is None or tokens.verify(token) is None:
-        token = tokens.create(Actor.of_system(), LOCAL_TOKEN_NAME, Role.ADMIN, replace=True).token
-        write_atomically(home / CREDENTIALS_FILE, token + "\n")
-    (home / CREDENTIALS_FILE).chmod(0o600)
+def ensure_local_token(home: Path, tokens: Tokens, *, shared: bool = False) -> str:
+    """Returns the local token; makes another if the file is missing or the token was revoked.
+
+    Args:
+        home: The home.
+        tokens: Of the registry.
+        shared: True if other homes use the registry: their local tokens stay, under names of their own.
+    """
+    name = LOCAL_TOKEN_NAME
+    if shared:
+        name += f"-{hashlib.sha256(f'{socket.gethostname()} {home}'.encode()).hexdigest()[:8]}"
+    with _alone(home):
+        token = read_local_token(home)
+        if token is None or tokens.verify(token) is None:
+            token = tokens.create(Actor.of_system(), name, Role.ADMIN, replace=True).token
+            write_atomically(home / CREDENTIALS_FILE, token + "\n")
+        (home / CREDENTIALS_FILE).chmod(0o600)
     return token
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Has servers that start in one home at the same time make one token, not two of which one is revoked."""
+    with (home / f"{CREDENTIALS_FILE}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -10,6 +10,7 @@ from coalmine_server.settings.oidc import OidcSettings
 from coalmine_server.settings.readout import DriftSettings, ReadoutSettings
 from coalmine_server.settings.sections import (
     AlertsSettings,
+    AnswersSettings,
     DashboardSettings,
     EvalsSettings,
     EventsSettings,
@@ -82,6 +83,8 @@ class Settings(BaseSettings):
     """Alerts."""
     evals: EvalsSettings = EvalsSettings()
     """Evaluations."""
+    answers: AnswersSettings = AnswersSettings()
+    """A replica of answers."""
     log: LogSettings = LogSettings()
     """Logs."""
     dashboard: DashboardSettings = DashboardSettings()

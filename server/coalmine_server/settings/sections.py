@@ -78,6 +78,9 @@ class ServerSettings(Section):
     """Port to listen on; 0 picks a free one."""
     url: str | None = None
     """URL of the server for commands and dashboards; the server of this `home` if unset."""
+    advertised_url: str | None = None
+    """URL of this server for other machines: what servers on the same registry say where to ask instead of
+    them; the address it listens on if unset."""
     shutdown_timeout_s: float = Field(default=20.0, gt=0)
     """Time limit for stopping: finishing and committing the current batch, answering open requests."""
     failed_logins_per_minute: int = Field(default=60, ge=1)
@@ -161,6 +164,13 @@ class EvalsSettings(Section):
     """How often what is served by default is run again, as providers change models in silence; 0: never."""
 
 
+class AnswersSettings(Section):
+    """A replica of answers, `coalmine serve answers`."""
+
+    renew_every_s: float = Field(default=15.0, ge=1, le=3600)
+    """How often it asks the owner of the store for a new snapshot; none is made while nothing changes."""
+
+
 class LogSettings(Section):
     """Log lines that the server and the command write to standard error."""
 
@@ -177,6 +187,9 @@ class DashboardSettings(Section):
     """Address to listen on."""
     port: int = Field(default=8501, ge=0, le=65535)
     """Port to listen on."""
+    answers_url: str | None = None
+    """URL of a replica (`coalmine serve answers`) that pages ask, with the viewer's token; what people do
+    goes to the server. The server if unset."""
 
 
 Days = Annotated[int, Field(ge=0)] | Literal["forever"]

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import structlog
@@ -13,7 +14,10 @@ from coalmine_consumers.collector.health import CollectorHealth
 from coalmine_consumers.collector.standby import wait_for_lock
 from coalmine_consumers.maintenance.housekeeping import Housekeeping, HousekeepingHealth
 from coalmine_consumers.store import Store
+from coalmine_registry.errors import LeaseLost
+from coalmine_registry.leases import Lease
 from coalmine_registry.registry import Registry
+from coalmine_schemas.discovery import find_server
 from coalmine_schemas.errors import Transient
 from coalmine_schemas.retry import RetryPolicy, Stopped, retry
 from coalmine_server.errors import waiting_for_space
@@ -27,6 +31,7 @@ from coalmine_server.services.wiring import (
     store_settings,
 )
 from coalmine_server.settings import Settings
+from coalmine_server.workers.leases import LOOK_S, MEASURES, lease_worker, released, whom_to_ask
 from coalmine_server.workers.store_workers import store_workers
 from coalmine_server.workers.worker import Worker, WorkerHealth
 
@@ -71,6 +76,7 @@ class IngestService:
         self._situation = Situation("starting")
         self._owned: OwnedStore | None = None
         self._registry: Registry | None = None
+        self._lease: Lease | None = None
         self._collector: Collector | None = None
         self._housekeeping: Housekeeping | None = None
         self._waiting_for: str | None = None
@@ -81,13 +87,14 @@ class IngestService:
         self._workers: Sequence[Worker] = ()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
 
-    def start(self, registry: Registry) -> None:
+    def start(self, registry: Registry, lease: Lease | None = None) -> None:
         """Begins, and returns.
 
         Args:
             registry: Knows how experiments were planned, and has the rollouts.
+            lease: Who holds it has the measures of the registry; None where only this home uses it.
         """
-        self._registry = registry
+        self._registry, self._lease = registry, lease
         self._thread.start()
 
     @property
@@ -177,6 +184,10 @@ class IngestService:
             self._live()
         except Stopped:
             pass
+        except LeaseLost as error:
+            _log.warning("another server has taken over", reason=str(error))
+            self._failure = error
+            self._situation = Situation("failed", str(error))
         except BaseException as error:  # noqa: BLE001 - a panic in a native library is no Exception
             _log.exception("ingest failed")
             self._failure = error
@@ -200,21 +211,73 @@ class IngestService:
         self._waiting_for = None
         if store is None:
             return
+        lease = self._lease
         owned = OwnedStore(
             store, self._settings, self._registry, self._registry, self, simulated=self._simulated
         )
+        if lease is not None:
+            owned = replace(owned, acting=lambda: lease.acting, fence=lease.check)
+            try:
+                ours = self._wait_for_lease(lease)
+            except BaseException:
+                store.close()
+                raise
+            if not ours:
+                store.close()
+                return
+        with self._kept(lease):
+            self._own(owned)
+
+    def _wait_for_lease(self, lease: Lease) -> bool:
+        """Waits until the measures of the registry are ours. Returns False if it is to stop."""
+        while not self._stop.is_set():
+            if retry(lease.hold, self._retry, self._stop, self._store_fails):
+                self._waiting_for = None
+                return True
+            assert self._registry is not None
+            url = whom_to_ask(self._registry)
+            where = "another server" if url is None else f"the server at {url}"
+            if self._situation.phase == "starting":
+                _log.warning("standby: another server has the measures", server=url)
+            if not self._stop.is_set():
+                reason = (
+                    f"{where} has the measures of this registry: ask it; this one takes over when it ends"
+                )
+                self._situation = Situation("standby", reason)
+            self._stop.wait(LOOK_S)
+        return False
+
+    @contextmanager
+    def _kept(self, lease: Lease | None) -> Iterator[None]:
+        """Renews the lease during the block, and lets it go after it."""
+        if lease is None:
+            yield
+            return
+        keeper = lease_worker(MEASURES, lease)
+        keeper.start()
+        try:
+            yield
+        finally:
+            keeper.ask_to_stop()
+            if keeper.wait_stopped(WORKER_TIMEOUT_S) and self._clean and not self._lingering:
+                released(lease)
+
+    def _own(self, owned: OwnedStore) -> None:
         self._owned = owned
         if not self._stop.is_set():
             self._situation = Situation("running")
         self._on_owned()
-        _log.info("owns the store", directory=str(directory))
+        _log.info("owns the store", directory=str(owned.store.directory))
         self._collect(owned)
 
     def _stand_by(self, pid: int | None) -> None:
         if self._stop.is_set():
             return
         owner = "another process" if pid is None else f"process {pid}"
-        self._situation = Situation("standby", f"{owner} owns the store; this one takes over when it ends")
+        found = find_server(self._settings.home, "store")
+        where = "" if found is None or found.pid != pid else f", at {found.url}"
+        reason = f"{owner}{where} owns the store; this one takes over when it ends"
+        self._situation = Situation("standby", reason)
 
     def _collect(self, owned: OwnedStore) -> None:
         source = retry(
@@ -244,6 +307,7 @@ class IngestService:
             while not self._stop.is_set():
                 if collector.wait(WATCH_EVERY_S):
                     break
+                self._check_lease()
                 if (batches := collector.health().batches) != committed:
                     committed = batches
                     self.wake_rollouts()
@@ -252,6 +316,16 @@ class IngestService:
                 worker.ask_to_stop()
             self._clean = collector.stop(self._stop_timeout_s)
             self._lingering = [each.name for each in workers if not each.wait_stopped(WORKER_TIMEOUT_S)]
+
+    def _check_lease(self) -> None:
+        """Ends it once another server has taken over: started again, it is a standby.
+
+        Raises:
+            LeaseLost: It has.
+        """
+        if self._lease is not None and (taken := self._lease.lost_to) is not None:
+            where = "another server" if taken.url is None else f"the server at {taken.url}"
+            raise LeaseLost(f"{where} has taken over the measures of this registry")
 
     def _store_fails(self, error: Transient, pause_s: float) -> None:
         self._waiting_for = str(error)

@@ -10,11 +10,13 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from coalmine.emitters import SpoolEmitter
 from coalmine.stats import Counters
+from coalmine_registry.leases import Holder, Lease
 from coalmine_registry.records import OutboxEntry
 from coalmine_registry.registry import Registry
 from coalmine_schemas.codec import ConfluentFraming, Encoder, SingleObjectFraming
 from coalmine_schemas.errors import Transient
 from coalmine_schemas.events import AlertTransition, Deployment, PromptScore, RolloutTransition
+from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.kafka_config import producer_config
 from coalmine_schemas.limited_log import RateLimitedLogger
 from coalmine_schemas.spool_blocks import SpoolRecord
@@ -24,6 +26,7 @@ from coalmine_server.services.owned_store import SimulatedTime
 from coalmine_server.services.prompt_registry import open_registry, utc_now
 from coalmine_server.services.wiring import make_topics
 from coalmine_server.settings import Settings
+from coalmine_server.workers.leases import EVENTS, lease_worker, released
 from coalmine_server.workers.outbox import outbox_worker
 from coalmine_server.workers.worker import Worker
 
@@ -250,15 +253,29 @@ class RegistryService:
         clock = utc_now if simulated is None else simulated.clock
         self.registry: Registry = open_registry(settings, clock=clock)
         self._worker = deployment_events_worker(settings, self.registry)
+        self._lease: Lease | None = None
+        self._keeper: Worker | None = None
+        if settings.registry.url is not None:
+            # Two that send at the same time could end with the older of two changes.
+            lease = self._lease = Lease(self.registry, EVENTS, Holder(str(uuid7()), None))
+            self._worker.only_while(lambda: lease.acting)
+            self._keeper = lease_worker(EVENTS, lease, on_taken=self._worker.wake)
 
     def start(self) -> None:
         """Starts to send events of deployments, and returns."""
+        if self._keeper is not None:
+            self._keeper.start()
         self._worker.start()
 
     def close(self, timeout_s: float) -> bool:
         """Closes the registry. Returns True if the worker stopped before the deadline."""
         self._worker.ask_to_stop()
         in_time = self._worker.wait_stopped(timeout_s)
+        if self._keeper is not None and self._lease is not None:
+            self._keeper.ask_to_stop()
+            in_time = self._keeper.wait_stopped(timeout_s) and in_time
+            if in_time:
+                released(self._lease)
         if in_time:
             self.registry.close()
         return in_time

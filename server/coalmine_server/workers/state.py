@@ -1,8 +1,10 @@
 """The store of a server, from the point of view of the API."""
 
+from coalmine_registry.registry import Registry
 from coalmine_server.errors import NotFound
 from coalmine_server.services.owned_store import NotReady, OwnedStore
 from coalmine_server.workers.ingest import IngestService
+from coalmine_server.workers.leases import whom_to_ask
 
 ROLLOUTS_OVERDUE_S = 60.0
 """They are decided about every five seconds."""
@@ -61,6 +63,9 @@ class ServerStores:
 class NoStore:
     """Implements `coalmine_server.api.app.Stores` where only the prompt registry runs."""
 
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
     def why_not_ready(self) -> None:
         """It is ready once it listens: its database was opened before."""
         return
@@ -71,4 +76,8 @@ class NoStore:
 
     def owned_store(self) -> OwnedStore:
         """There is no store here."""
-        raise NotFound("this server runs only the prompt registry and has no measures")
+        url = whom_to_ask(self._registry)
+        raise NotFound(
+            "this server runs only the prompt registry and has no measures",
+            None if url is None else f"ask the server at {url}",
+        )

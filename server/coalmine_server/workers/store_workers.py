@@ -29,6 +29,8 @@ from coalmine_server.workers.registry import alert_events_worker, score_events_w
 from coalmine_server.workers.worker import Worker
 
 DEAD_LETTERS_EVERY_S = 5.0
+OF_EACH_STORE = frozenset({"housekeeping", "drift", "readouts", "spool-drain"})
+"""Workers whose work is nobody else's, whoever holds the lease."""
 
 
 def store_workers(owned: OwnedStore, housekeeping: Housekeeping) -> Sequence[Worker]:
@@ -60,6 +62,10 @@ def store_workers(owned: OwnedStore, housekeeping: Housekeeping) -> Sequence[Wor
                 rest_s=DEAD_LETTERS_EVERY_S,
             )
         )
+    for worker in workers:
+        # Each store needs housekeeping and its own sums; the rest is done once, by whoever holds the lease.
+        if worker.name not in OF_EACH_STORE:
+            worker.only_while(owned.acting)
     return workers
 
 

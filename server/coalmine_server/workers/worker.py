@@ -10,6 +10,9 @@ import structlog
 AGAIN_AFTER_S = 30.0
 """Seconds before a tick that failed is tried again."""
 
+REST_S = 1.0
+"""Seconds until a worker that may not work looks again."""
+
 _log = structlog.stdlib.get_logger("coalmine.workers")
 
 Tick = Callable[[threading.Event], float]
@@ -54,10 +57,15 @@ class Worker:
         self._first_after_s = first_after_s
         self._again_after_s = AGAIN_AFTER_S if again_after_s is None else again_after_s
         self._close = close
+        self._may: Callable[[], bool] = lambda: True
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._health = WorkerHealth(0, 0, None, time.monotonic())
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def only_while(self, may: Callable[[], bool]) -> None:
+        """Has it rest while `may` returns False, because another process does the work. Call it first."""
+        self._may = may
 
     def start(self) -> None:
         """Starts the thread, and returns."""
@@ -92,6 +100,8 @@ class Worker:
         self._close()
 
     def _tick_once(self) -> float:
+        if not self._may():
+            return REST_S
         ticks, failures = self._health.ticks + 1, self._health.failures
         try:
             pause_s = self._tick(self._stop)

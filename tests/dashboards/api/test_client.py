@@ -47,6 +47,23 @@ def client(api: DashboardApi) -> Iterator[ApiClient]:
         yield client
 
 
+def test_questions_go_to_the_replica_and_actions_to_the_server(api: DashboardApi) -> None:
+    with (
+        DashboardApi({"/v1/facets": lambda _: MEASURED.facets()}, token="right") as replica,
+        ApiClient(api.url, "right", answers_url=replica.url) as client,
+    ):
+        client.facets()
+        assert [path for path, _ in replica.asked] == ["/v1/facets"]
+        assert api.asked == []
+        with pytest.raises(ApiError):
+            client.send("POST", "/v1/freezes", dict, {})
+        assert [path for path, _ in api.posted] == ["/v1/freezes"]
+        assert replica.posted == []
+        replica.problem = (503, problem("starting", 503, "waiting for a snapshot"))
+        with pytest.raises(NotReady, match=replica.url):
+            client.facets()
+
+
 def test_versions_are_read_field_by_field(client: ApiClient) -> None:
     expected = MEASURED.versions({})["items"]
     found = client.versions(Selection())

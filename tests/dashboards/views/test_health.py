@@ -42,6 +42,17 @@ def test_a_collector_inside_a_command_is_worth_noticing() -> None:
     assert "Kafka" in item.explanation
 
 
+def test_a_replica_says_how_old_its_answers_are() -> None:
+    for age, value, tone in (
+        (timedelta(seconds=10), "10 s ago", "good"),
+        (timedelta(hours=1), "1 h ago", "bad"),
+    ):
+        found = items(state="replica", lag=None, as_of=NOW - age)
+        assert "Collector" not in found
+        assert (found["Answers from"].value, found["Answers from"].tone) == (value, tone)
+        assert "snapshot" in found["Answers from"].explanation
+
+
 @pytest.mark.parametrize(
     ("lag", "per_s", "value", "tone"),
     [

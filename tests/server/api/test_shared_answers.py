@@ -39,6 +39,7 @@ class World:
     fails: bool = False
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     role: Role = Role.READER
+    elsewhere: int = 0
 
     async def answer(self, request: Request) -> JSONResponse:
         self.found += 1
@@ -56,7 +57,10 @@ class World:
         asked = [Route(path, self.answer) for path in (*SHARED_PATHS, "/v1/ingest")]
         sent = [Route(path, self.act, methods=["POST"]) for path in (*INTAKE_PATHS, "/v1/freezes")]
         shared = SharedAnswersMiddleware(
-            Starlette(routes=[*asked, *sent]), lambda: self.changes, lambda: self.now_s
+            Starlette(routes=[*asked, *sent]),
+            lambda: self.changes,
+            lambda: self.now_s,
+            acts_elsewhere=lambda: self.elsewhere,
         )
         return httpx2.AsyncClient(
             transport=httpx2.ASGITransport(self._known(shared), raise_app_exceptions=False),
@@ -111,6 +115,16 @@ def test_an_answer_is_given_again_for_moments_while_the_store_is_as_it_was() -> 
         assert await number(web) == 1
         world.now_s += 0.01
         assert await number(web) == 2
+
+    in_world(story)
+
+
+def test_nobody_gets_an_answer_from_before_a_change_that_another_server_made() -> None:
+    async def story(world: World, web: httpx2.AsyncClient) -> None:
+        assert await number(web) == 1
+        assert await number(web, **{"Cache-Control": "max-age=10"}) == 1
+        world.elsewhere += 1
+        assert await number(web, **{"Cache-Control": "max-age=10"}) == 2
 
     in_world(story)
 

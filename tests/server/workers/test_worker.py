@@ -64,6 +64,21 @@ def test_a_fault_is_part_of_the_health(monkeypatch: pytest.MonkeyPatch) -> None:
     assert under_test.wait_stopped(10)
 
 
+def test_a_worker_rests_while_another_process_does_its_work() -> None:
+    calls, done, tick = counting(2)
+    may: list[bool] = []
+    under_test = Worker("test", tick)
+    under_test.only_while(lambda: bool(may))
+    under_test.start()
+    under_test.wake()
+    under_test.wake()
+    assert not calls
+    may.append(True)
+    assert done.wait(60)
+    under_test.ask_to_stop()
+    assert under_test.wait_stopped(10)
+
+
 def test_waking_makes_the_next_tick_come_now() -> None:
     ticked = threading.Semaphore(0)
 

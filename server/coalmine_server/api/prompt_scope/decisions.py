@@ -150,6 +150,7 @@ DECISIONS: Final[Mapping[str, tuple[Decision, ...]]] = {
     # What reads or changes everything.
     "POST /v1/exports": _EVERYTHING,
     "POST /v1/backups": _EVERYTHING,
+    "POST /v1/snapshots": _EVERYTHING,
     "POST /v1/forget": _EVERYTHING,
     "POST /v1/sql": _EVERYTHING,
     "GET /v1/ingest": _PIPELINE,

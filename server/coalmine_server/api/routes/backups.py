@@ -1,4 +1,4 @@
-"""Backups of the home, and users that are forgotten in it."""
+"""Backups of the home, snapshots of its store, and users that are forgotten in it."""
 
 import shutil
 from typing import Annotated
@@ -13,7 +13,7 @@ from coalmine_server.api.auth import needs
 from coalmine_server.api.parameters import Owned
 from coalmine_server.api.plain_json import PlainJsonRoute
 from coalmine_server.api.problems import problem_responses
-from coalmine_server.results import Backup
+from coalmine_server.results import Backup, StoreSnapshot
 
 router = APIRouter(prefix="/v1", tags=["operations"], route_class=PlainJsonRoute)
 
@@ -27,6 +27,16 @@ class ForgetQuestion(BaseModel):
         min_length=1,
         max_length=100,
         description="Identifiers of units, as they are stored: where services hash them, the hashes.",
+    )
+
+
+class SnapshotQuestion(BaseModel):
+    """Which snapshot the caller has."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    known: str | None = Field(
+        default=None, max_length=100, description="Id of the snapshot that the caller has, if it has one."
     )
 
 
@@ -57,3 +67,13 @@ def backups(owned: Owned) -> Backup:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+@router.post("/snapshots", responses=problem_responses(403), dependencies=[needs(Role.ADMIN)])
+def snapshots(owned: Owned, body: SnapshotQuestion) -> StoreSnapshot:
+    """Makes a copy of the store as of now, for a replica of answers, while ingest goes on.
+
+    It is written into a folder of the server's home; whoever opens it holds its lock, and what nobody holds
+    is deleted. Nothing is made while the store is as the known one.
+    """
+    return owned.snapshots.take(owned.store, body.known)
