@@ -3,12 +3,14 @@
 CoalmineError                      (coalmine_schemas.errors)
 ├── Transient                      retry after a pause
 │   └── NoServerYet                start the server that imports
-└── QueryRefused                   begin another query
+├── QueryRefused                   begin another query
+└── Terminal
+    └── SparkMissing               install the extra
 """
 
 from pathlib import Path
 
-from coalmine_schemas.errors import CoalmineError, Transient
+from coalmine_schemas.errors import CoalmineError, Terminal, Transient
 
 
 class NoServerYet(Transient):
@@ -23,10 +25,15 @@ class NoServerYet(Transient):
         self.folder = folder
 
     def __str__(self) -> str:
-        return (
-            f"no server imports from {self.folder}: start one with spark.dir set to this folder (COALMINE_SPARK_DIR)"
-        )
+        return f"no server imports from {self.folder}: start one with spark.dir set to this folder (COALMINE_SPARK_DIR)"
 
 
 class QueryRefused(CoalmineError):
     """The server does not take this query's batches any more; another one begins where its store stands."""
+
+
+class SparkMissing(Terminal):
+    """Spark is not installed here."""
+
+    def __str__(self) -> str:
+        return "pyspark is not installed: pip install 'coalmine[spark]'"

@@ -41,7 +41,7 @@ def logs_of(job: Job) -> list[PartitionLog]:
     settings = KafkaSourceSettings(
         job.bootstrap_servers, topic_prefix=job.decoding.topic_prefix, extra=job.security
     )
-    admin = AdminClient(admin_config(settings))
+    admin = AdminClient({**admin_config(settings)})
     look = _answered(Look(admin, topics(job), ()))
     look = _answered(Look(admin, topics(job), look.partitions()))
     missing = look.missing_topics()
@@ -166,7 +166,9 @@ def query_offsets(query: QueryFolder) -> Offsets:
     """How far the query's batches go that Spark has completed, or where it began."""
     began = {(each.partition.topic, each.partition.partition): each.next for each in query.query().starts}
     commits = query.checkpoint / "commits"
-    numbers = [int(path.name) for path in commits.glob("*") if path.name.isdecimal()] if commits.is_dir() else []
+    numbers = (
+        [int(path.name) for path in commits.glob("*") if path.name.isdecimal()] if commits.is_dir() else []
+    )
     plan = batch_plan(query.checkpoint, max(numbers)) if numbers else None
     return began if plan is None else {**began, **plan.offsets}
 
@@ -182,7 +184,9 @@ def spans(query: QueryFolder, number: int) -> list[Span]:
     ids = topic_ids(began)
     found = []
     for (topic, partition), next_ in sorted(plan.offsets.items()):
-        start = before.get((topic, partition), 0)  # a partition that was added since has all that it ever held
+        start = before.get(
+            (topic, partition), 0
+        )  # a partition that was added since has all that it ever held
         if next_ != start:
             found.append(Span(TopicPartition(topic, partition, ids.get(topic, "")), start, next_))
     return found

@@ -1,7 +1,7 @@
-"""What runs on Spark's workers: functions from Arrow batches to Arrow batches, by the collector's own functions.
+"""What runs on Spark's workers: functions of Arrow batches, made of the collector's own functions.
 
-A batch passes twice. First each message gets an identity, by which Spark drops the repeated ones; then what is
-left is decoded, priced and written. Decoding twice costs less than carrying forty columns through Spark's rows.
+A batch passes twice. First each message gets an identity, by which Spark drops the repeated ones; then what
+is left is decoded, priced and written. Decoding twice spares Spark's rows forty columns.
 
 Between the messages go marks: each says how many messages of an event a task has read, since what is dropped
 can no longer be counted.
@@ -23,7 +23,7 @@ from coalmine_consumers.collector.decode import LedgerEvent, decode_batch
 from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.prepared.folder import Part, part_as_json
 from coalmine_consumers.prepared.parts import write_part
-from coalmine_consumers.raw import READ_EVENTS, IngestedEvent, Origin, RawBatch, RawColumn, ReadEvent
+from coalmine_consumers.raw import READ_EVENTS, Origin, RawBatch, RawColumn, ReadEvent
 from coalmine_consumers.store.segments import ID_COLUMN
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.errors import Transient
@@ -34,8 +34,8 @@ from coalmine_schemas.topics import topic_name
 from coalmine_spark.job import decoding_of_json
 
 MESSAGE: Final = (
-    "key binary, value binary, topic string, partition int, offset bigint, timestamp timestamp, identity binary, "
-    "messages bigint"
+    "key binary, value binary, topic string, partition int, offset bigint, timestamp timestamp, "
+    "identity binary, messages bigint"
 )
 """A message with its identity, or a mark: `messages` of a topic were read."""
 WRITTEN: Final = "part string"
@@ -63,7 +63,9 @@ class _Worker:
             if registry is not None:
                 ExitStack().enter_context(registry)
         self.decoder = BatchDecoder(SchemaResolver(registry), ranges=given.ranges)
-        own = (OwnPrice(each.model, each.provider, each.prices, each.service_tier) for each in given.own_prices)
+        own = (
+            OwnPrice(each.model, each.provider, each.prices, each.service_tier) for each in given.own_prices
+        )
         self.pricer = Pricer(own)
         self.events: Mapping[str, ReadEvent] = {
             topic_name(event, given.topic_prefix): event for event in READ_EVENTS
@@ -98,7 +100,7 @@ def _identified(worker: _Worker, event: ReadEvent, rows: pa.Table) -> pa.Table:
         for topic, partition, offset in zip(topics, partitions, offsets, strict=True)
     ]
     mark = b"read " + identities[0]
-    if event in ID_COLUMN:
+    if event != "deployments":  # a few a day, which the store knows apart
         found = _patiently(lambda: worker.decoder.decode(event, values))
         ids = found.table[ID_COLUMN[event]].to_pylist()
         for row, id_ in zip(found.rows.tolist(), ids, strict=True):

@@ -91,9 +91,7 @@ def _read_batch(folder: Path, manifest: Manifest) -> DecodedBatch:
     if deployments := _tables(folder, manifest, "deployments"):
         tables["deployments"] = pa.concat_tables(deployments)
     letters = [
-        FailedMessage(**row)
-        for each in _tables(folder, manifest, "dead_letters")
-        for row in each.to_pylist()
+        FailedMessage(**row) for each in _tables(folder, manifest, "dead_letters") for row in each.to_pylist()
     ]
     read, kept = (_total([getattr(part, name) for part in manifest.parts]) for name in ("read", "kept"))
     rollups = [
