@@ -18,6 +18,8 @@ def kafka_options(bootstrap_servers: str, security: Mapping[str, str]) -> dict[s
     options = {
         "kafka.bootstrap.servers": bootstrap_servers,
         "kafka.isolation.level": "read_committed",
+        # Each client would load a telemetry library: a second for nothing.
+        "kafka.enable.metrics.push": "false",
         # What the broker deleted unread ends the query; the next one tells the server what was lost.
         "failOnDataLoss": "true",
     }
