@@ -1,8 +1,8 @@
 """Spark with 1 and 2 workers beside the collector, on the same events in one broker.
 
-Workers are processes of their own (`local-cluster[N,1,1024]`), with one core each. A rate is that of all batches
-but the first, in which programs start. What an event costs is the processor time of all processes with many events,
-less that with few, by the difference. What the server then does to import is measured apart.
+Workers are processes of their own (`local-cluster[N,1,1024]`), with one core each. A rate is that of all
+batches but the first, in which programs start. What an event costs is the processor time of all processes with
+many events, less that with few, by the difference. What the server then does to import is measured apart.
 """
 
 import argparse
@@ -56,7 +56,8 @@ def by_spark(servers: str, workers: int, events: int, max_events: int, folder: P
     job = folder / "job.json"
     decoding = Decoding(topic_prefix=PREFIX)
     write_job(
-        job, Job(folder, servers, decoding, max_events=max_events, tasks=workers, max_waiting=1_000, once=True)
+        job,
+        Job(folder, servers, decoding, max_events=max_events, tasks=workers, max_waiting=1_000, once=True),
     )
     before = _children_s()
     log = folder / "log"
@@ -66,7 +67,9 @@ def by_spark(servers: str, workers: int, events: int, max_events: int, folder: P
     cpu_s = _children_s() - before
     query = QueryFolder.newest(folder)
     assert query is not None, "it has begun"
-    made = [(number, found) for number in query.waiting() if (found := query.manifest(number)) and found.messages]
+    made = [
+        (number, found) for number in query.waiting() if (found := query.manifest(number)) and found.messages
+    ]
     total = sum(manifest.messages for _, manifest in made)
     if total != events:
         raise RuntimeError(f"Spark read {total} of {events} events")
@@ -106,7 +109,8 @@ def measure(events: int, say: Callable[[str], None]) -> dict[str, float]:
         ensure_topics(broker.admin(), PREFIX, PARTITIONS)
         produce_requests(servers, PREFIX, few, PARTITIONS)
         small = {
-            workers: by_spark(servers, workers, few, events // BATCHES, root / f"few-{workers}") for workers in (1, 2)
+            workers: by_spark(servers, workers, few, events // BATCHES, root / f"few-{workers}")
+            for workers in (1, 2)
         }
         say(f"few: {small}")
         produce_requests(servers, PREFIX, events - few, PARTITIONS)

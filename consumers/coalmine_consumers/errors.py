@@ -68,8 +68,8 @@ class BatchDamaged(Terminal):
 
     def __str__(self) -> str:
         return (
-            f"{self.path} is damaged ({self.reason}). Restore it, or remove the folder of its query: the next "
-            "query begins where the store stands"
+            f"{self.path} is damaged ({self.reason}). Restore it, or remove the folder of its query: "
+            "the next query begins where the store stands"
         )
 
 

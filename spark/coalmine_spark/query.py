@@ -66,8 +66,8 @@ def _answered(look: Look) -> Look:
 def current_query(job: Job) -> QueryFolder:
     """The query to go on with: the last one, or a new one that begins where the store stands.
 
-    A new one begins where there is none, where the server refused the last one, and where the broker no longer
-    has what the last one would read next: what is lost is told to the server as the collector would.
+    A new one begins where there is none, where the server refused the last one, and where the broker no
+    longer has what the last one would read next: what is lost is told to the server as the collector would.
 
     Raises:
         NoServerYet: No server has said where its store stands.

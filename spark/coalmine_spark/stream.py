@@ -1,7 +1,8 @@
 """One query: Kafka to prepared batches.
 
-Exactly once by three rules. Spark writes down what a batch holds before it begins, and makes it again after a
-crash. A batch counts once its manifest is renamed into place. The server imports what follows on its positions.
+Exactly once by three rules. Spark writes down what a batch holds before it begins, and makes it again after
+a crash. A batch counts once its manifest is renamed into place. The server imports what follows on its
+positions.
 """
 
 import logging
@@ -97,8 +98,8 @@ def run_query(job: Job, query: QueryFolder, spark: "SparkSession") -> None:
 def repeated_dropped(job: Job, query: QueryFolder, spark: "SparkSession") -> "DataFrame":
     """Messages of which none is repeated, and marks.
 
-    Time is when a batch began, not when something happened: nothing is ever too late. That it never goes back,
-    `_batches` sees to.
+    Time is when a batch began, not when something happened: nothing is ever too late. `_check_time` sees to
+    it that it never goes back.
     """
     from pyspark.sql import functions  # noqa: PLC0415
 

@@ -78,7 +78,7 @@ class Ready:
 class DecodedBatch:
     """What one store transaction writes: rows, dead letters, gaps and positions, all or nothing.
 
-    For every event: `consumed[event] == rows in tables[event] + dead letters of that event + repeated[event]`.
+    For every event: `consumed[event] == rows in tables[event] + its dead letters + repeated[event]`.
     """
 
     tables: Mapping[ReadEvent, pa.Table]

@@ -1,4 +1,4 @@
-"""Prepared batches as a source: in order, each once, and none that does not follow on what the store holds."""
+"""Prepared batches as a source: in order, each once, and only those that follow on what the store holds."""
 
 import logging
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from coalmine_consumers.collector.decode import DecodedBatch
-from coalmine_consumers.errors import SourceUnavailable
+from coalmine_consumers.errors import BatchDamaged, SourceUnavailable
 from coalmine_consumers.prepared.folder import Manifest, Position, QueryFolder, Span, write_position
 from coalmine_consumers.prepared.parts import read_batch
 from coalmine_consumers.raw import TopicPartition
@@ -24,9 +24,9 @@ _log = logging.getLogger(__name__)
 class PreparedSource:
     """Reads the folder that Spark writes.
 
-    The store's positions alone say what was imported: a batch that ends where the store stands, or before, was,
-    one that begins there is next, and any other shows that somebody else has read on meanwhile. Then the query
-    is refused, and its reader begins another one where the store stands.
+    The store's positions alone say what was imported: a batch that begins where the store stands is next, one
+    that ends there, or before, was imported, and any other shows that somebody else has read on meanwhile.
+    Then the query is refused, and its reader begins another one where the store stands.
 
     Args:
         root: The folder.
@@ -77,7 +77,10 @@ class PreparedSource:
         query = self._query
         if query is None:
             return SourceLag(0, note=f"no query has begun in {self._root}: start one with coalmine spark")
-        waiting = [query.manifest(number) for number in query.waiting()]
+        try:
+            waiting = [query.manifest(number) for number in query.waiting()]
+        except (OSError, BatchDamaged) as error:
+            return SourceLag(0, note=str(error))
         return SourceLag(sum(each.messages for each in waiting if each is not None))
 
     def close(self) -> None:

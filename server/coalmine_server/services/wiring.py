@@ -37,7 +37,7 @@ from coalmine_server.settings.readout import ReadoutSettings
 
 
 def make_source(settings: Settings, store: Store) -> Source:
-    """What Spark prepares, if it does; else Kafka if it is configured, with missing topics made; else the spool.
+    """What Spark prepares, if set; else Kafka if it is configured, with missing topics made; else the spool.
 
     Raises:
         SourceUnavailable: The broker does not answer now.

@@ -73,8 +73,8 @@ class SparkSettings(Section):
     """Batches that Spark makes in place of the collector."""
 
     dir: Path | None = None
-    """Folder that `coalmine spark` writes batches to and the server imports them from, instead of reading Kafka
-    itself; the collector reads if unset."""
+    """Folder that `coalmine spark` writes batches to and the server imports them from, instead of reading
+    Kafka itself; the collector reads if unset."""
 
 
 class ServerSettings(Section):

@@ -78,7 +78,9 @@ class LocalQuery:
         parts: list[Part] = []
         for share in range(tasks):
             mine = identified.take(kept[share::tasks])
-            parts += [part_of_json(part) for out in task(mine.to_batches()) for part in out["part"].to_pylist()]
+            parts += [
+                part_of_json(part) for out in task(mine.to_batches()) for part in out["part"].to_pylist()
+            ]
         if finish:
             self.folder.finish(self.number, Manifest(ingest_id, written_at, spans, parts))
         return self.number

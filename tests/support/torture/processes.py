@@ -21,6 +21,7 @@ from confluent_kafka import Producer
 from coalmine_consumers.collector.collector import Collector, CollectorSettings
 from coalmine_consumers.collector.pace import PacePolicy
 from coalmine_consumers.collector.standby import wait_for_lock
+from coalmine_consumers.prepared.source import PreparedSource
 from coalmine_consumers.sources import Source
 from coalmine_consumers.sources.kafka_renewal import RenewedKafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, store_instance_id
@@ -49,14 +50,18 @@ class Where:
     spool: Path | None = None
     servers: str | None = None
     prefix: str = "coalmine."
+    prepared: Path | None = None
+    """Folder of what Spark makes of the messages, if it is to be imported."""
 
     @property
     def group(self) -> str:
         """The consumer group."""
         return self.prefix + "group"
 
-    def source(self) -> Source:
+    def source(self, store: Store) -> Source:
         """A new source."""
+        if self.prepared is not None:
+            return PreparedSource(self.prepared, lambda: store.next_ingest_id)
         if self.spool is not None:
             return SpoolSource(self.spool)
         assert self.servers is not None
@@ -123,7 +128,7 @@ def _collect(where: Where, log: Path, until_consumed: int | None, say: Connectio
         lambda: Store.open(where.store, STORE), threading.Event(), on_wait=on_wait, look_every_s=0.05
     )
     assert store is not None
-    collector = Collector(where.source(), store, BatchDecoder(SchemaResolver()), settings=COLLECTOR)
+    collector = Collector(where.source(store), store, BatchDecoder(SchemaResolver()), settings=COLLECTOR)
     collector.start()
     say.send("running")
     reader = store.reader()
