@@ -1,8 +1,8 @@
 """Spark with 1 and 2 workers beside the collector, on the same events in one broker.
 
 Workers are processes of their own (`local-cluster[N,1,1024]`), with one core each. A rate is that of all
-batches but the first, in which programs start. What an event costs is the processor time of all processes with
-many events, less that with few, by the difference. What the server then does to import is measured apart.
+batches but the first, in which programs start. What an event costs is the processor time of all processes for
+many events, less that for few, by the difference. What the server then does to import is measured apart.
 """
 
 import argparse

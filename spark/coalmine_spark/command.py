@@ -42,7 +42,7 @@ def submit_command(submission: Submission) -> list[str]:
         command += ["--jars", ",".join(map(str, submission.jars))]
     else:
         command += ["--packages", CONNECTOR]
-    # Workers use the Python that has this package: on other machines at the same path, unless conf says other.
+    # The Python that has this package: on other machines at the same path, unless `conf` says other.
     conf = {"spark.pyspark.python": sys.executable, **submission.conf}
     for name, value in conf.items():
         command += ["--conf", f"{name}={value}"]

@@ -25,7 +25,10 @@ class NoServerYet(Transient):
         self.folder = folder
 
     def __str__(self) -> str:
-        return f"no server imports from {self.folder}: start one with spark.dir set to this folder (COALMINE_SPARK_DIR)"
+        return (
+            f"no server imports from {self.folder}: start one with spark.dir set to this folder "
+            "(COALMINE_SPARK_DIR)"
+        )
 
 
 class QueryRefused(CoalmineError):
