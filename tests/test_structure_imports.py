@@ -262,6 +262,7 @@ def test_what_is_imported_is_declared() -> None:
         "coalmine_consumers": base | extras["server"],
         "coalmine_analytics": base | extras["server"],
         "coalmine_server": base | extras["server"] | extras["mcp"] | extras["jwt"],
+        "coalmine_spark": base | extras["server"] | extras["spark"],
         "coalmine_dashboards": extras["dashboards"],
     }
     # The batch decoder belongs to the contract, but only consumers import it.

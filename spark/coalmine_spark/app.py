@@ -18,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     (path,) = sys.argv[1:] if arguments is None else arguments
     job = read_job(Path(path))
     spark = session(job)
+    spark.sparkContext.setLogLevel("WARN")
     signal.signal(signal.SIGTERM, _end)
     try:
         run(job, spark)

@@ -121,7 +121,9 @@ class _File(Generic[T]):
         except FileNotFoundError:
             return None
         except ValidationError as error:
-            raise BatchDamaged(path, str(error)) from error
+            (first, *_) = error.errors()
+            where = ".".join(map(str, first["loc"]))
+            raise BatchDamaged(path, f"{where}: {first['msg']}") from error
 
 
 _MANIFESTS, _QUERIES, _POSITIONS = _File(Manifest), _File(Query), _File(Position)

@@ -86,7 +86,8 @@ class LocalQuery:
         return self.number
 
     def _rows(self, messages: Sequence[Sent]) -> tuple[pa.Table, list[Span]]:
-        rows, spans = [], {}
+        rows = []
+        spans: dict[str, Span] = {}
         now = datetime.now(UTC)
         for message in messages:
             topic = topic_name(message.event)
