@@ -96,7 +96,7 @@ class IngestStatus:
     """`waiting`: the source cannot be read now, see `reason`. `embedded`: a command, without a server."""
     reason: str | None
     """Why it waits, or null."""
-    source: Literal["kafka", "spool"]
+    source: Literal["kafka", "spool", "spark"]
     """Where events are read from."""
     started_at: datetime
     """When this process took over the store, UTC."""

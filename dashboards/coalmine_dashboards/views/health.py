@@ -53,7 +53,7 @@ def health_items(status: IngestStatus, now: datetime) -> tuple[HealthItem, ...]:
 
 def _state(status: IngestStatus) -> HealthItem:
     tones: dict[str, Tone] = {"running": "good", "waiting": "bad", "embedded": "notice"}
-    source = {"kafka": "Kafka", "spool": "the spool"}[status.source]
+    source = {"kafka": "Kafka", "spool": "the spool", "spark": "Spark"}[status.source]
     explanation = f"Reads events from {source}."
     if status.reason:
         explanation = f"{explanation} Waiting: {status.reason}"

@@ -36,6 +36,13 @@ from coalmine_server.settings import (
 from coalmine_server.settings.readout import ReadoutSettings
 
 
+def source_kind(settings: Settings) -> Literal["kafka", "spool", "spark"]:
+    """What events come from; Spark reads Kafka, so without brokers it is the spool."""
+    if settings.kafka.bootstrap_servers is None:
+        return "spool"
+    return "kafka" if settings.spark.dir is None else "spark"
+
+
 def make_source(settings: Settings, store: Store) -> Source:
     """What Spark prepares, if set; else Kafka if it is configured, with missing topics made; else the spool.
 

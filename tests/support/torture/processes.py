@@ -55,8 +55,8 @@ class Where:
 
     @property
     def group(self) -> str:
-        """The consumer group."""
-        return self.prefix + "group"
+        """The consumer group, which belongs to the store."""
+        return f"{self.prefix}{self.store.name}"
 
     def source(self, store: Store) -> Source:
         """A new source."""
