@@ -131,7 +131,8 @@ def _write(folder: Path, table: pa.Table) -> str:
     path = folder / _TABLES / f"{uuid7()}.arrow"
     make_private_folder(path.parent)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema) as writer:
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_file(sink, table.schema, options=options) as writer:
         writer.write_table(table)
     write_atomically(path, sink.getvalue().to_pybytes())
     return path.relative_to(folder).as_posix()
