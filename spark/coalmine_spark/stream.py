@@ -144,7 +144,7 @@ def _batches(job: Job, query: QueryFolder) -> Callable[["DataFrame", int], None]
         rows: list[Any] = messages.mapInArrow(task, WRITTEN).collect()
         parts = [part_of_json(row["part"]) for row in rows]
         _check_topics(job, query)
-        query.finish(mine, Manifest(ingest_id, written_at, _without_holes(held, parts, job), parts))
+        query.finish(mine, Manifest(ingest_id, written_at, _without_holes(held, parts), parts))
 
     return batch
 
@@ -191,9 +191,8 @@ def _check_topics(job: Job, query: QueryFolder) -> None:
             raise QueryRefused(reason)
 
 
-def _without_holes(held: list[Span], parts: list[Part], job: Job) -> list[Span]:
-    """The spans, with what held no message (markers of transactions) noted in the first of each topic."""
-    del job
+def _without_holes(held: list[Span], parts: list[Part]) -> list[Span]:
+    """The spans; the first says how many positions of all held no message (markers of transactions)."""
     passed = sum(each.next - each.start for each in held)
     read = sum(sum(part.read.values()) for part in parts)
     if passed == read:

@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coalmine_consumers.collector.decode import LedgerEvent, decode_batch
+from coalmine_consumers.collector.decode import LedgerEvent, decode_batch, within_bound
 from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.prepared.folder import Part, part_as_json
 from coalmine_consumers.prepared.parts import write_part
@@ -101,7 +101,7 @@ def _identified(worker: _Worker, event: ReadEvent, rows: pa.Table) -> pa.Table:
     ]
     mark = b"read " + identities[0]
     if event != "deployments":  # a few a day, which the store knows apart
-        found = _patiently(lambda: worker.decoder.decode(event, values))
+        found = _patiently(lambda: worker.decoder.decode(event, within_bound(values)))
         ids = found.table[ID_COLUMN[event]].to_pylist()
         for row, id_ in zip(found.rows.tolist(), ids, strict=True):
             identities[row] = f"{event} {id_}".encode()

@@ -155,7 +155,7 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
         if column is None or not column.values:
             continue
         consumed[event] = len(column.values)
-        result = decoder.decode(event, _within_bound(column.values))
+        result = decoder.decode(event, within_bound(column.values))
         dead_letters.extend(_undecodable(event, column, failure, failed_at) for failure in result.failures)
         if result.table.num_rows:
             tables[event] = result.table
@@ -167,7 +167,7 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
     return _batch(raw, tables, dead_letters, consumed)
 
 
-def _within_bound(values: Sequence[bytes | None]) -> Sequence[bytes | None]:
+def within_bound(values: Sequence[bytes | None]) -> Sequence[bytes | None]:
     """The messages, with nothing in place of those that are too long to be looked at."""
     if max((len(value) for value in values if value), default=0) <= MESSAGE_BYTES:
         return values

@@ -9,7 +9,7 @@ from typing import Final
 
 from coalmine_consumers.collector.decode import DecodedBatch
 from coalmine_consumers.errors import BatchDamaged, SourceUnavailable
-from coalmine_consumers.prepared.folder import Manifest, Position, QueryFolder, Span, write_position
+from coalmine_consumers.prepared.folder import REFUSED, Manifest, Position, QueryFolder, Span, write_position
 from coalmine_consumers.prepared.parts import read_batch
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.sources.base import Positions, SourceLag
@@ -94,6 +94,7 @@ class PreparedSource:
             assert self._positions is not None and self._quiesce is not None, "start comes first"
             self._quiesce()
             self._query, self._handed, self._next = query, -1, dict(self._positions())
+            self._remove_refused(query)
         for number in query.waiting():
             manifest = query.manifest(number) if number > self._handed else None
             if manifest is None:
@@ -115,6 +116,12 @@ class PreparedSource:
         manifest = query.manifest(number)
         if manifest is not None and _is_behind(manifest, self._positions()):
             shutil.rmtree(query.batch(number), ignore_errors=True)
+
+    def _remove_refused(self, newest: QueryFolder) -> None:
+        """Queries whose reader has begun another one."""
+        for path in self._root.glob(f"*/{REFUSED}"):
+            if path.parent != newest.path:
+                shutil.rmtree(path.parent, ignore_errors=True)
 
     def _refuse(self, query: QueryFolder, number: int, reason: str) -> None:
         _log.warning(
