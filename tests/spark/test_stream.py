@@ -100,7 +100,7 @@ def test_spark_takes_over_from_the_collector_and_counts_the_same_through_kills(
     half, wanted = expected([first]), expected([first, second])
     produce(one, first)
     collected(one, messages_of(half))
-    # From here on both count by the same thresholds, whatever their batches are: experiments have frozen them.
+    # Experiments have frozen their thresholds: from here on both count the same, whatever their batches are.
     shutil.copytree(one.store, other.store)
     produce(one, second)
 
