@@ -96,11 +96,13 @@ def test_spark_takes_over_from_the_collector_and_counts_the_same_through_kills(
     servers = kafka.bootstrap_servers
     one = Where(tmp_path / "one", servers=servers, prefix=topic_prefix)
     other = Where(tmp_path / "other", servers=servers, prefix=topic_prefix)
-    first, second = TortureLoad(1, EVENTS // 2), TortureLoad(2, EVENTS // 2)
-    half, wanted = expected([first]), expected([first, second])
-    produce(one, first)
-    collected(one, messages_of(half))
-    # Experiments have frozen their thresholds: from here on both count the same, whatever their batches are.
+    first, second = [TortureLoad(1, EVENTS // 2), TortureLoad(3, 300)], TortureLoad(2, EVENTS // 2)
+    wanted = expected([*first, second])
+    for place, load in enumerate(first):
+        produce(one, load)
+        collected(one, messages_of(expected(first[: place + 1])))
+    # Experiments froze their thresholds with the second batch: from here on both stores count the same, whatever
+    # their batches are.
     shutil.copytree(one.store, other.store)
     produce(one, second)
 
