@@ -101,8 +101,8 @@ def test_spark_takes_over_from_the_collector_and_counts_the_same_through_kills(
     for place, load in enumerate(first):
         produce(one, load)
         collected(one, messages_of(expected(first[: place + 1])))
-    # Experiments froze their thresholds with the second batch: from here on both stores count the same, whatever
-    # their batches are.
+    # Experiments froze their thresholds with the second batch: from here on both count the same, whatever
+    # batches they have.
     shutil.copytree(one.store, other.store)
     produce(one, second)
 
