@@ -5,6 +5,8 @@ a crash. A batch counts once its manifest is renamed into place. The server impo
 positions.
 """
 
+from __future__ import annotations
+
 import logging
 import time
 from collections.abc import Callable
@@ -37,7 +39,7 @@ LOOK_EVERY_S: Final = 0.2
 _log = logging.getLogger(__name__)
 
 
-def session(job: Job) -> "SparkSession":
+def session(job: Job) -> SparkSession:
     """The session of this process, which has what `spark-submit` was told, and what a query needs."""
     from pyspark.sql import SparkSession  # noqa: PLC0415 - tasks need no session
 
@@ -56,7 +58,7 @@ def session(job: Job) -> "SparkSession":
     )
 
 
-def run(job: Job, spark: "SparkSession") -> None:
+def run(job: Job, spark: SparkSession) -> None:
     """Reads until it is stopped, or once; begins another query where the last one does not fit any more.
 
     Raises:
@@ -80,7 +82,7 @@ def run(job: Job, spark: "SparkSession") -> None:
             return
 
 
-def run_query(job: Job, query: QueryFolder, spark: "SparkSession") -> None:
+def run_query(job: Job, query: QueryFolder, spark: SparkSession) -> None:
     """Runs one query until it fails or, if it is to run once, has read what is there."""
     writer = repeated_dropped(job, query, spark).writeStream.foreachBatch(_batches(job, query))
     writer = writer.option("checkpointLocation", str(query.checkpoint))
@@ -95,7 +97,7 @@ def run_query(job: Job, query: QueryFolder, spark: "SparkSession") -> None:
         running.stop()
 
 
-def repeated_dropped(job: Job, query: QueryFolder, spark: "SparkSession") -> "DataFrame":
+def repeated_dropped(job: Job, query: QueryFolder, spark: SparkSession) -> DataFrame:
     """Messages of which none is repeated, and marks.
 
     Time is when a batch began, not when something happened: nothing is ever too late. `_check_time` sees to
@@ -122,11 +124,11 @@ def repeated_dropped(job: Job, query: QueryFolder, spark: "SparkSession") -> "Da
     )
 
 
-def _batches(job: Job, query: QueryFolder) -> Callable[["DataFrame", int], None]:
+def _batches(job: Job, query: QueryFolder) -> Callable[[DataFrame, int], None]:
     began = query.query()
     decoding = decoding_as_json(job.decoding)
 
-    def batch(messages: "DataFrame", number: int) -> None:
+    def batch(messages: DataFrame, number: int) -> None:
         mine = number + 1  # batch 0 says where the query began
         _wait_for_server(job, query)
         if query.manifest(mine) is not None:
