@@ -21,6 +21,7 @@ COPY analytics ./analytics
 COPY rollouts ./rollouts
 COPY evals ./evals
 COPY alerts ./alerts
+COPY spark ./spark
 COPY server ./server
 COPY dashboards ./dashboards
 RUN pip install --no-deps --no-build-isolation .

@@ -28,6 +28,10 @@ OLDEST_TOOLS := hatchling editables hypothesis pytest pytest-httpserver pytest-x
 
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Spark is 400 MB: only what tests or checks it installs it.
+SPARK_STAMP := .venv/.installed-spark
+# All extras but Spark's.
+EXTRAS := $(addprefix --extra ,kafka prompts cli server dashboards jwt oidc evals bleu mcp opentelemetry notify)
 
 # uv does not read pip's configuration, where a machine may have its index of packages.
 UV = index="$${UV_DEFAULT_INDEX:-$${UV_INDEX_URL:-$$($(BIN)/python -m pip config list \
@@ -53,12 +57,12 @@ demo: setup ## Simulated services, live dashboard, no Kafka; options by DEMO_ARG
 	@$(BIN)/coalmine demo $(DEMO_ARGS)
 
 .PHONY: test
-test: setup ## Run the tests, a real Kafka broker included; options by TEST_ARGS="..."
+test: setup $(SPARK_STAMP) ## Run the tests, a real Kafka broker included; options by TEST_ARGS="..."
 	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal $(TEST_ARGS)
 
 # `-m ""` takes the long grids, too. A failure ends nothing: the page says what is broken.
 .PHONY: campaign
-campaign: setup ## Run all tests in full, then torture round after round, and write docs/reliability.md: hours
+campaign: setup $(SPARK_STAMP) ## Run all tests in full, then torture round after round, and write docs/reliability.md: hours
 	@rm -rf build/campaign; failed=0; \
 	COALMINE_TEST_CAMPAIGN=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal -m "" \
 	    -o faulthandler_timeout=9000 --junitxml=build/campaign/all.xml $(TEST_ARGS) || failed=1; \
@@ -75,7 +79,7 @@ OLDEST := .venv-oldest
 .PHONY: test-oldest
 test-oldest: setup ## Run the tests of imports and of the core with the oldest versions we allow
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(OLDEST)
-	@$(UV) pip compile pyproject.toml --quiet --all-extras --python $(OLDEST) --resolution lowest-direct \
+	@$(UV) pip compile pyproject.toml --quiet $(EXTRAS) --python $(OLDEST) --resolution lowest-direct \
 	    --output-file $(OLDEST)/oldest.txt
 	@$(UV) pip install --quiet --python $(OLDEST) --requirement $(OLDEST)/oldest.txt
 	@$(UV) pip install --quiet --python $(OLDEST) --constraint $(OLDEST)/oldest.txt $(OLDEST_TOOLS)
@@ -94,7 +98,7 @@ format: setup ## Format the code and fix what can be fixed by rule
 	@$(BIN)/ruff format --quiet
 
 .PHONY: types
-types: setup ## Check types, strictly, in code and tests
+types: setup $(SPARK_STAMP) ## Check types, strictly, in code and tests
 	@$(BIN)/mypy
 
 .PHONY: bench
@@ -123,9 +127,10 @@ screenshots: setup ## Renew the pictures of the dashboard in docs/screenshots: m
 
 .PHONY: lock
 lock: setup ## Renew the lock files from pyproject.toml: newest versions, with hashes
-	@$(LOCK) --upgrade --all-extras --group dev --output-file requirements.lock
+	@$(LOCK) --upgrade $(EXTRAS) --group dev --output-file requirements.lock
 	@$(LOCK) --constraint requirements.lock --extra server --extra dashboards --extra jwt --group build \
 	    --output-file requirements-image.lock
+	@$(LOCK) --upgrade --constraint requirements.lock --extra spark --output-file requirements-spark.lock
 	@echo "The lock files are renewed; the next make target installs them."
 
 .PHONY: ci
@@ -149,3 +154,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
+
+# With build isolation: pyspark comes as source alone, and is packed by a setuptools that pip chooses.
+$(SPARK_STAMP): requirements-spark.lock $(STAMP)
+	@echo "Installing Spark into .venv: 400 MB, only when requirements-spark.lock changed"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-spark.lock
+	@touch $(SPARK_STAMP)

@@ -16,6 +16,7 @@ PARTS = (
     "rollouts",
     "evals",
     "alerts",
+    "spark",
     "server",
     "dashboards",
 )

@@ -187,6 +187,7 @@ def test_the_image_holds_every_package_and_runs_as_nobody_special() -> None:
         "rollouts",
         "evals",
         "alerts",
+        "spark",
         "server",
         "dashboards",
     } <= parts

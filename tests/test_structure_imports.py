@@ -44,6 +44,7 @@ def test_every_package_is_found() -> None:
         "coalmine_schemas": "schemas",
         "coalmine_server": "server",
         "coalmine_simulator": "producers",
+        "coalmine_spark": "spark",
     }.items() <= found.items()
 
 
@@ -93,6 +94,10 @@ def test_the_client_does_not_know_the_simulator() -> None:
         ("dashboards", "schemas", True),
         ("dashboards", "producers", False),
         ("server", "dashboards", False),
+        ("spark", "consumers", True),
+        ("spark", "analytics", False),
+        ("server", "spark", True),
+        ("consumers", "spark", False),
         ("server", "tests", False),
     ],
 )
@@ -257,6 +262,7 @@ def test_what_is_imported_is_declared() -> None:
         "coalmine_consumers": base | extras["server"],
         "coalmine_analytics": base | extras["server"],
         "coalmine_server": base | extras["server"] | extras["mcp"] | extras["jwt"],
+        "coalmine_spark": base | extras["server"] | extras["spark"],
         "coalmine_dashboards": extras["dashboards"],
     }
     # The batch decoder belongs to the contract, but only consumers import it.

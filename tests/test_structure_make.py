@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,22 @@ def test_a_second_setup_installs_nothing_and_a_new_lock_installs_again() -> None
     assert "pip install" not in unchanged.stdout
     for changed in ("requirements.lock", "pyproject.toml"):
         assert "--require-hashes" in _make("--dry-run", "-W", changed, "setup").stdout
+
+
+def test_only_what_tests_or_checks_spark_installs_it() -> None:
+    for target in ("test", "campaign", "types"):
+        assert (
+            "-r requirements-spark.lock" in _make("--dry-run", "-W", "requirements-spark.lock", target).stdout
+        )
+    for target in ("demo", "setup", "lint"):
+        assert "spark" not in _make("--dry-run", "-W", "requirements-spark.lock", target).stdout
+
+
+def test_every_extra_is_locked_and_only_spark_apart() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (together,) = re.findall(r"^EXTRAS := \$\(addprefix --extra ,(.*)\)$", makefile, re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert {*together.split(), "spark"} == set(project["project"]["optional-dependencies"])
 
 
 def test_options_reach_the_commands() -> None:

@@ -72,7 +72,7 @@ def test_no_single_file_is_large() -> None:
     assert {name: size for name, size in large.items() if size > 2_000_000} == {}
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-image.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-image.lock", "requirements-spark.lock"])
 def test_the_locks_name_no_registry_and_every_line_has_hashes(name: str) -> None:
     lock = (ROOT / name).read_text(encoding="utf-8")
     assert re.findall(r"https?://|--index|--find-links|--extra-index|file:", lock) == []
@@ -106,6 +106,13 @@ def test_the_image_installs_the_versions_that_are_tested_and_no_tools() -> None:
     } == set()
 
 
+def test_spark_changes_no_version_that_is_tested() -> None:
+    tested, spark = _pins("requirements.lock"), _pins("requirements-spark.lock")
+    assert {pin: version for pin, version in spark.items() if tested.get(pin, version) != version} == {}
+    assert {"pyspark", "py4j"} <= {package for package, _ in spark}
+    assert "pyspark" not in {package for package, _ in tested}  # `make demo` installs what is in there
+
+
 def _pins(name: str) -> dict[tuple[str, str], str]:
     """Versions by package and environment marker."""
     found = re.findall(
@@ -122,7 +129,8 @@ def test_the_lock_covers_all_that_pyproject_asks_for() -> None:
     ]
     asked += [need for extra in project["project"]["optional-dependencies"].values() for need in extra]
     asked += project["build-system"]["requires"]
-    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    locks = ("requirements.lock", "requirements-spark.lock")
+    lock = "".join((ROOT / name).read_text(encoding="utf-8") for name in locks)
     locked = set(re.findall(r"^([A-Za-z0-9_.-]+)==", lock, re.MULTILINE))
     names = {re.split(r"[<>=!~\[ ]", need)[0].lower() for need in asked}
     assert sorted(names - locked - {"coalmine"}) == []  # an extra may name others of our own

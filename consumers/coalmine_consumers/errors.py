@@ -7,6 +7,7 @@ CoalmineError                      (coalmine_schemas.errors)
 │   ├── StoreLocked                another process owns the store; wait for it (standby)
 │   └── MaintenanceConflict        the store changed under a prepared change; prepare it again
 ├── Terminal                       stop and tell a person
+│   ├── BatchDamaged               a prepared batch is not what was written
 │   ├── SourceMisconfigured        waiting will not help: wrong credentials, unknown option
 │   └── StoreDamaged               the store contradicts itself; needs a restore or a rebuild
 ├── PositionConflict               drop what is buffered, read again from the stored positions
@@ -15,6 +16,7 @@ CoalmineError                      (coalmine_schemas.errors)
 """
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coalmine_schemas.errors import CoalmineError, InvalidParameter, Terminal, Transient, nearest
@@ -49,6 +51,26 @@ class StoreLocked(Transient):
 
 class MaintenanceConflict(Transient):
     """What was prepared no longer fits what the store holds. Nothing was changed."""
+
+
+class BatchDamaged(Terminal):
+    """A prepared batch cannot be read. Nothing of it was imported.
+
+    Attributes:
+        path: Its folder, or the file.
+        reason: What is wrong.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} is damaged ({self.reason}). Restore it, or remove the folder of its query: "
+            "the next query begins where the store stands"
+        )
 
 
 class SourceMisconfigured(Terminal):

@@ -228,6 +228,9 @@ class Collector:
             self._dry.set()
             return None
         self._dry.clear()
+        if isinstance(raw, DecodedBatch):  # it was decoded elsewhere
+            self._pace.polled(sum(raw.consumed.values()))
+            return raw
         self._pace.polled(raw.messages)
         if (reason := self._alone.refusal(raw.starts, raw.messages)) is not None:
             return refused_batch(raw, reason)
@@ -267,7 +270,8 @@ class Collector:
             Exception: The error, if it is not about the messages.
         """
         messages = sum(batch.consumed.values())
-        if isinstance(error, Terminal | duckdb.FatalException | duckdb.InternalException) or not messages:
+        is_whole = not messages or batch.ready is not None
+        if is_whole or isinstance(error, Terminal | duckdb.FatalException | duckdb.InternalException):
             raise error
         if messages == 1:
             self._alone.failed(batch, error)

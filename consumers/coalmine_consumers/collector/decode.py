@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from coalmine_consumers.raw import (
     READ_EVENTS,
     UNROUTABLE,
     Gap,
+    IngestedEvent,
     Origin,
     RawBatch,
     RawColumn,
@@ -24,6 +26,8 @@ from coalmine_schemas.limits import MESSAGE_BYTES
 
 if TYPE_CHECKING:
     # The store imports this module for its types and needs no decoder.
+    from coalmine_consumers.aggregation.rollup import RollupRows
+    from coalmine_consumers.store.segments import Segment
     from coalmine_schemas.batch import BatchDecoder, Failure
 
 LedgerEvent = EventName | Literal["unroutable"]
@@ -54,11 +58,27 @@ class FailedMessage:
     key: bytes | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ready:
+    """What somebody else has made of a batch's rows already. It holds if each row is new and all are kept."""
+
+    ingest_id: int
+    """The batch's number in the files; the store must not have reached it."""
+    written_at: datetime
+    """What the files say in `ingested_at`."""
+    folder: Path
+    """Where the files are; their paths in it are those that they will have in the store."""
+    segments: Mapping[IngestedEvent, Sequence["Segment"]]
+    """Files of an event, in the order of its rows: together they hold all of them."""
+    rollups: Sequence["RollupRows"]
+    """Rollups of the requests."""
+
+
 @dataclass(frozen=True, slots=True)
 class DecodedBatch:
     """What one store transaction writes: rows, dead letters, gaps and positions, all or nothing.
 
-    For every event: `consumed[event] == rows in tables[event] + dead letters of that event`.
+    For every event: `consumed[event] == rows in tables[event] + its dead letters + repeated[event]`.
     """
 
     tables: Mapping[ReadEvent, pa.Table]
@@ -78,6 +98,10 @@ class DecodedBatch:
     """How many of the positions passed never held a message for us (transaction markers, compaction)."""
     retired: Sequence[TopicPartition] = ()
     """Partitions that are gone for good (consumed spool files, deleted topics): delete their positions."""
+    repeated: Mapping[LedgerEvent, int] = field(default_factory=dict)
+    """Duplicates that were dropped before, by event."""
+    ready: Ready | None = None
+    """Files and rollups of the rows, if there are some."""
 
 
 class RequestPricer(Protocol):
@@ -131,7 +155,7 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
         if column is None or not column.values:
             continue
         consumed[event] = len(column.values)
-        result = decoder.decode(event, _within_bound(column.values))
+        result = decoder.decode(event, within_bound(column.values))
         dead_letters.extend(_undecodable(event, column, failure, failed_at) for failure in result.failures)
         if result.table.num_rows:
             tables[event] = result.table
@@ -143,7 +167,7 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
     return _batch(raw, tables, dead_letters, consumed)
 
 
-def _within_bound(values: Sequence[bytes | None]) -> Sequence[bytes | None]:
+def within_bound(values: Sequence[bytes | None]) -> Sequence[bytes | None]:
     """The messages, with nothing in place of those that are too long to be looked at."""
     if max((len(value) for value in values if value), default=0) <= MESSAGE_BYTES:
         return values

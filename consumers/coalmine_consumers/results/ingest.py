@@ -97,7 +97,7 @@ class IngestStatus:
     `replica`: a snapshot, which another server renews, see `as_of`."""
     reason: str | None
     """Why it waits, or null."""
-    source: Literal["kafka", "spool"]
+    source: Literal["kafka", "spool", "spark"]
     """Where events are read from."""
     started_at: datetime
     """When this process took over the store, UTC."""

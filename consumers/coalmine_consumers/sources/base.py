@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from coalmine_consumers.collector.decode import DecodedBatch
 from coalmine_consumers.raw import RawBatch, TopicPartition
 
 Positions = Mapping[TopicPartition, int]
@@ -41,8 +42,10 @@ class Source(Protocol):
         """
         ...
 
-    def poll(self, max_messages: int, timeout_s: float) -> RawBatch | None:
+    def poll(self, max_messages: int, timeout_s: float) -> RawBatch | DecodedBatch | None:
         """Returns what is there, waiting up to `timeout_s` for the first message; None if nothing came.
+
+        What others decoded comes as they made it, however many messages that are.
 
         Blocks no longer than about `timeout_s` (a rebalance may add the time `quiesce` takes).
 

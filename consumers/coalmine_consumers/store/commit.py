@@ -1,7 +1,7 @@
 """One batch, one transaction: everything a batch changes becomes visible together or not at all."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -30,7 +30,7 @@ from coalmine_consumers.aggregation.references import References, read_reference
 from coalmine_consumers.aggregation.rollup import RollupRows, rollup_feedback, rollup_requests, rollup_scores
 from coalmine_consumers.aggregation.segments import OTHER, read_segments, segments_for
 from coalmine_consumers.arrays import microseconds
-from coalmine_consumers.collector.decode import DecodedBatch, LedgerEvent
+from coalmine_consumers.collector.decode import DecodedBatch, LedgerEvent, Ready
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
 from coalmine_consumers.sql import lent, quote_identifier
 from coalmine_consumers.store.attribution import Arrivals, attribute_feedback, attribute_scores
@@ -56,7 +56,7 @@ from coalmine_consumers.store.outcomes import (
 from coalmine_consumers.store.placement import insert_hot, split
 from coalmine_consumers.store.positions import move_positions, read_positions, require_starts
 from coalmine_consumers.store.rows import ids_of, stored_rows, with_model
-from coalmine_consumers.store.segments import Segment, write_segment
+from coalmine_consumers.store.segments import Segment, attach_segment, write_segment
 from coalmine_consumers.store.settings import StoreSettings
 from coalmine_consumers.store.views import refresh_view
 from coalmine_schemas.limited_log import RateLimitedLogger
@@ -101,6 +101,11 @@ class BatchWriter:
             PositionConflict: The batch does not start at the stored positions. Nothing was written.
         """
         require_starts(read_positions(self.connection), batch.starts)
+        ready = batch.ready
+        if ready is not None and ready.ingest_id >= ingest_id:
+            ingest_id, now = ready.ingest_id, ready.written_at
+        else:
+            ready = None
         tables, beyond = within_limits(self.connection, batch.tables, self.settings, now)
         for kind, events in beyond.items():
             text = "%d events have a new %s, of which there are too many today; stored as %s"
@@ -110,9 +115,11 @@ class BatchWriter:
             for event in INGESTED_EVENTS
             if (rows := tables.get(event)) is not None and rows.num_rows
         }
+        if beyond or any(each.duplicates for each in new.values()):
+            ready = None
         counts = self._counts(batch, new, self._deployments(batch, ingest_id, now), now)
-        with self._landing(new, now):
-            self._aggregate(new, ingest_id, now)
+        with self._landing(new, now) if ready is None else self._attaching(new, ready):
+            self._aggregate(new, ingest_id, now, None if ready is None else ready.rollups)
             record_dead_letters(self.connection, ingest_id, batch.dead_letters)
             record_gaps(self.connection, ingest_id, batch.gaps)
             record_ledger(self.connection, ingest_id, now, counts)
@@ -171,6 +178,29 @@ class BatchWriter:
             self._remove(future for _, future in writing)
             raise
 
+    @contextmanager
+    def _attaching(self, new: Mapping[IngestedEvent, _New], ready: Ready) -> Iterator[None]:
+        """Takes raw rows' files over as they are, but for small ones, whose rows become hot ones."""
+        attached: list[Segment] = []
+        try:
+            for event, each in new.items():
+                first = 0
+                for segment in ready.segments[event]:
+                    if segment.rows >= self.settings.segment_min_day_rows:
+                        attach_segment(self.directory, ready.folder, segment)
+                        attached.append(segment)
+                        record_segment(self.connection, segment)
+                    else:
+                        insert_hot(self.connection, event, each.rows.slice(first, segment.rows))
+                    first += segment.rows
+            yield
+            for event in {segment.event for segment in attached}:
+                refresh_view(self.connection, self.directory, event)
+        except BaseException:
+            for segment in attached:
+                (self.directory / segment.path).unlink(missing_ok=True)
+            raise
+
     def _remove(self, written: Iterator[Future[Segment]]) -> None:
         """Removes files that will never have a row; what cannot be removed now is at the next start."""
         futures = list(written)
@@ -179,13 +209,26 @@ class BatchWriter:
             if future.exception() is None:
                 (self.directory / future.result().path).unlink(missing_ok=True)
 
-    def _aggregate(self, new: Mapping[IngestedEvent, _New], ingest_id: int, now: datetime) -> None:
-        """Appends rollups and cells of what is new, and of what it brings together."""
+    def _aggregate(
+        self,
+        new: Mapping[IngestedEvent, _New],
+        ingest_id: int,
+        now: datetime,
+        rollups: Sequence[RollupRows] | None,
+    ) -> None:
+        """Appends rollups and cells of what is new, and of what it brings together.
+
+        Args:
+            new: What is new.
+            ingest_id: The batch.
+            now: When it is committed.
+            rollups: Those of the requests, if they were made already.
+        """
         requests = new.get("requests")
         facts = with_model(requests.rows) if requests is not None else pa.table({})
         arrivals = Arrivals(requests.ids if requests is not None else Ids.none(), facts)
         if requests is not None:
-            self._append(rollup_requests(facts))
+            self._append(*([rollup_requests(facts)] if rollups is None else rollups))
             # After the rollups: what the batch brings from before an experiment is a part of its reference.
             references = references_for(self.connection, facts, ingest_id, now)
             inside = in_experiments(facts)
@@ -262,7 +305,7 @@ class BatchWriter:
                 ahead = int(np.count_nonzero(times > horizon_us))
                 span = StoredSpan.of(each.ids, times)
             dead = sum(letter.event == event for letter in batch.dead_letters)
-            duplicates = each.duplicates if each is not None else 0
+            duplicates = batch.repeated.get(event, 0) + (each.duplicates if each is not None else 0)
             counts[event] = EventCounts(consumed, stored, duplicates, dead, ahead, span)
         return counts
 
@@ -270,7 +313,8 @@ class BatchWriter:
 def _deployment_counts(batch: DecodedBatch, consumed: int, stored: int) -> EventCounts:
     rows = batch.tables.get("deployments")
     dead = sum(letter.event == "deployments" for letter in batch.dead_letters)
-    return EventCounts(consumed, stored, (0 if rows is None else rows.num_rows) - stored, dead)
+    repeated = batch.repeated.get("deployments", 0) + (0 if rows is None else rows.num_rows) - stored
+    return EventCounts(consumed, stored, repeated, dead)
 
 
 def _by_name(new: Mapping[IngestedEvent, _New], event: LedgerEvent) -> _New | None:

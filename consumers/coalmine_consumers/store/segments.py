@@ -5,6 +5,7 @@ moment: a crash leaves at worst a file without a row, which `Store.open` removes
 """
 
 import os
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -92,6 +93,32 @@ def write_segment(
     with SegmentWriter(directory, event, day, created_at=created_at) as writer:
         writer.write(rows)
         return writer.finish()
+
+
+def attach_segment(directory: Path, folder: Path, segment: Segment) -> None:
+    """Takes over a file that was written into another folder, which keeps it.
+
+    Until `record_segment` commits it, the file is not part of the data. On the same file system it is there
+    once, under two names; on another it is copied.
+
+    Raises:
+        OSError: The file is gone, or cannot be copied.
+    """
+    target = directory / segment.path
+    while True:
+        _make_durable_folder(target.parent)
+        target.unlink(missing_ok=True)  # what an attempt left that was not committed
+        try:
+            os.link(folder / segment.path, target)
+        except FileNotFoundError:
+            if not (folder / segment.path).exists():
+                raise
+            continue  # housekeeping removes a day's folder while it is empty
+        except OSError:
+            shutil.copyfile(folder / segment.path, target)
+            _sync(target)
+        break
+    _sync(target.parent)
 
 
 class SegmentWriter:

@@ -153,6 +153,11 @@ class Store:
             moved = writer.settle(found, now)
         return Settled(found.settled.num_rows, moved, is_rest=found.is_rest)
 
+    @property
+    def next_ingest_id(self) -> int:
+        """The number that the next batch will have; any thread may ask."""
+        return self._next_ingest_id
+
     def reader(self) -> Reader:
         """A way to query from any thread while this store is open."""
         return Reader(self._connection)

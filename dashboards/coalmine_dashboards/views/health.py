@@ -55,7 +55,7 @@ def _state(status: IngestStatus, now: datetime) -> HealthItem:
     if status.as_of is not None:
         return _of_replica(status.as_of, now)
     tones: dict[str, Tone] = {"running": "good", "waiting": "bad", "embedded": "notice"}
-    source = {"kafka": "Kafka", "spool": "the spool"}[status.source]
+    source = {"kafka": "Kafka", "spool": "the spool", "spark": "Spark"}[status.source]
     explanation = f"Reads events from {source}."
     if status.reason:
         explanation = f"{explanation} Waiting: {status.reason}"

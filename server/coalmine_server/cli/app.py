@@ -22,6 +22,7 @@ from coalmine_server.cli import (
     serve,
     setup,
     simulate,
+    spark,
     statistics,
     timeline,
     versions,
@@ -122,6 +123,7 @@ EVALUATE = "Evaluate"
 SET_UP = "Set up"
 
 app.command("serve", rich_help_panel=RUN)(serve.serve)
+app.add_typer(spark.spark_app, name="spark", rich_help_panel=RUN)
 app.command("demo", rich_help_panel=RUN)(demo.demo)
 app.command("dashboard", rich_help_panel=RUN)(serve.dashboard)
 app.command("mcp", rich_help_panel=RUN)(mcp.mcp)

@@ -8,7 +8,7 @@ from coalmine_consumers.dead_letters import DeadLetterFilter, discard_dead_lette
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.results import AuditReport, DeadLettersChanged, IngestStatus, PartitionStatus
 from coalmine_server.services.owned_store import OwnedStore
-from coalmine_server.services.wiring import decoding, pricer
+from coalmine_server.services.wiring import decoding, pricer, source_kind
 
 
 def ingest_status(owned: OwnedStore) -> IngestStatus:
@@ -30,7 +30,7 @@ def ingest_status(owned: OwnedStore) -> IngestStatus:
         if waits
         else "running",
         reason=reason,
-        source="spool" if owned.settings.kafka.bootstrap_servers is None else "kafka",
+        source=source_kind(owned.settings),
         started_at=owned.since,
         last_commit_at=recorded.last_commit_at,
         events_per_s=0.0 if collector is None else collector.events_per_s,

@@ -15,10 +15,12 @@ from coalmine_consumers.maintenance.policy import (
     RetentionPolicy,
     SealPolicy,
 )
+from coalmine_consumers.prepared.source import PreparedSource
 from coalmine_consumers.sources import Source
 from coalmine_consumers.sources.spool import SpoolSource
-from coalmine_consumers.store import StoreSettings
+from coalmine_consumers.store import Store, StoreSettings
 from coalmine_schemas.batch import BatchDecoder
+from coalmine_schemas.discovery import expanded
 from coalmine_schemas.own_prices import read_own_prices
 from coalmine_schemas.prices import PriceTable
 from coalmine_schemas.resolver import SchemaResolver
@@ -34,8 +36,15 @@ from coalmine_server.settings import (
 from coalmine_server.settings.readout import ReadoutSettings
 
 
-def make_source(settings: Settings) -> Source:
-    """Kafka if it is configured, with missing topics made; else the spool.
+def source_kind(settings: Settings) -> Literal["kafka", "spool", "spark"]:
+    """What events come from; Spark reads Kafka, so without brokers it is the spool."""
+    if settings.kafka.bootstrap_servers is None:
+        return "spool"
+    return "kafka" if settings.spark.dir is None else "spark"
+
+
+def make_source(settings: Settings, store: Store) -> Source:
+    """What Spark prepares, if set; else Kafka if it is configured, with missing topics made; else the spool.
 
     Raises:
         SourceUnavailable: The broker does not answer now.
@@ -44,6 +53,9 @@ def make_source(settings: Settings) -> Source:
     servers = settings.kafka.bootstrap_servers
     if servers is None:
         return SpoolSource(settings.spool_dir)
+    if settings.spark.dir is not None:
+        make_topics(settings.kafka)
+        return PreparedSource(expanded(settings.spark.dir), lambda: store.next_ingest_id)
     # They import the Kafka client.
     from coalmine_consumers.sources.kafka_renewal import RenewedKafkaSource  # noqa: PLC0415
     from coalmine_consumers.sources.kafka_settings import (  # noqa: PLC0415

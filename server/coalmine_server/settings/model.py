@@ -23,6 +23,7 @@ from coalmine_server.settings.sections import (
     RolloutSettings,
     SchemaSettings,
     ServerSettings,
+    SparkSettings,
     SpoolSettings,
     StoreSection,
 )
@@ -61,6 +62,8 @@ class Settings(BaseSettings):
     """The schema registry."""
     spool: SpoolSettings = SpoolSettings()
     """The spool."""
+    spark: SparkSettings = SparkSettings()
+    """Spark."""
     server: ServerSettings = ServerSettings()
     """The HTTP API."""
     oidc: OidcSettings = OidcSettings()

@@ -69,6 +69,14 @@ class SpoolSettings(Section):
     """Directory of the spool; `<home>/spool` if unset."""
 
 
+class SparkSettings(Section):
+    """Batches that Spark makes in place of the collector."""
+
+    dir: Path | None = None
+    """Folder that `coalmine spark` writes batches to and the server imports them from, instead of reading
+    Kafka itself; the collector reads if unset."""
+
+
 class ServerSettings(Section):
     """The HTTP API."""
 

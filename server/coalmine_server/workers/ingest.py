@@ -281,7 +281,7 @@ class IngestService:
 
     def _collect(self, owned: OwnedStore) -> None:
         source = retry(
-            lambda: make_source(self._settings),
+            lambda: make_source(self._settings, owned.store),
             self._retry,
             self._stop,
             self._source_fails,

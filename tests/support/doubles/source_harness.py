@@ -9,6 +9,7 @@ from typing import Protocol
 from confluent_kafka import Producer
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from coalmine_consumers.collector.decode import DecodedBatch
 from coalmine_consumers.raw import Gap, IngestedEvent, RawBatch, TopicPartition
 from coalmine_consumers.sources.base import Source
 from coalmine_consumers.sources.kafka_renewal import RenewedKafkaSource
@@ -193,6 +194,7 @@ def poll_until(source: Source, done: Callable[[RawBatch], bool], *, timeout_s: f
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         batch = source.poll(1000, 0.2)
+        assert not isinstance(batch, DecodedBatch)
         if batch is not None and done(batch):
             return
     raise AssertionError(f"not done after {timeout_s:.0f} s")
@@ -203,6 +205,7 @@ def drain(source: Source, ledger: Ledger, total: int, *, timeout_s: float = 60.0
     deadline = time.monotonic() + timeout_s
     while ledger.total() < total and time.monotonic() < deadline:
         batch = source.poll(1000, 0.2)
+        assert not isinstance(batch, DecodedBatch)
         if batch is not None:
             ledger.commit(batch, source)
     assert ledger.total() == total, f"{source.lag()}; stored {ledger.positions}"

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("schemas",),
     ("producers", "registry", "consumers"),
-    ("analytics",),
+    ("analytics", "spark"),
     ("rollouts", "evals"),
     ("alerts",),
     ("server",),

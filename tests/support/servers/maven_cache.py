@@ -18,6 +18,8 @@ _POMS = Path(__file__).parent / "maven"
 _OLDEST_JAVA = 17
 KAFKA_POM = _POMS / "kafka.pom.xml"
 """Apache Kafka with its runtime dependencies, 46 jars, 43 MB."""
+SPARK_POM = _POMS / "spark_kafka.pom.xml"
+"""Spark's Kafka source, and beside it what Spark itself brings, 13 jars, 80 MB."""
 SCHEMA_REGISTRY_POM = _POMS / "schema_registry.pom.xml"
 """Apicurio Registry, one archive, 140 MB."""
 
@@ -103,7 +105,7 @@ def main() -> int:
     if reason is not None:
         sys.stderr.write(f"cannot fetch the test servers: {reason}\n")
         return 1
-    for pom in (KAFKA_POM, SCHEMA_REGISTRY_POM):
+    for pom in (KAFKA_POM, SCHEMA_REGISTRY_POM, SPARK_POM):
         sys.stdout.write(f"{pom.name}: {resolve(pom)}\n")
     return 0
 

@@ -21,6 +21,7 @@ from confluent_kafka import Producer
 from coalmine_consumers.collector.collector import Collector, CollectorSettings
 from coalmine_consumers.collector.pace import PacePolicy
 from coalmine_consumers.collector.standby import wait_for_lock
+from coalmine_consumers.prepared.source import PreparedSource
 from coalmine_consumers.sources import Source
 from coalmine_consumers.sources.kafka_renewal import RenewedKafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, store_instance_id
@@ -49,14 +50,18 @@ class Where:
     spool: Path | None = None
     servers: str | None = None
     prefix: str = "coalmine."
+    prepared: Path | None = None
+    """Folder of what Spark makes of the messages, if it is to be imported."""
 
     @property
     def group(self) -> str:
-        """The consumer group."""
-        return self.prefix + "group"
+        """The consumer group, which belongs to the store."""
+        return f"{self.prefix}{self.store.name}"
 
-    def source(self) -> Source:
+    def source(self, store: Store) -> Source:
         """A new source."""
+        if self.prepared is not None:
+            return PreparedSource(self.prepared, lambda: store.next_ingest_id)
         if self.spool is not None:
             return SpoolSource(self.spool)
         assert self.servers is not None
@@ -125,7 +130,7 @@ def _collect(where: Where, log: Path, until_consumed: int | None, say: Connectio
     assert store is not None
     # The last one, which nobody kills, is to be done soon.
     settings = COLLECTOR if until_consumed is None else CollectorSettings()
-    collector = Collector(where.source(), store, BatchDecoder(SchemaResolver()), settings=settings)
+    collector = Collector(where.source(store), store, BatchDecoder(SchemaResolver()), settings=settings)
     collector.start()
     say.send("running")
     reader = store.reader()
