@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.campaign import size
 from tests.support.processes.warm_command import end_warm_command
+from tests.support.servers.authorities import trust_nobody
 from tests.support.servers.kafka_broker import STEADY, KafkaBroker
 from tests.support.servers.kafka_broker import VARIABLE as KAFKA_VARIABLE
 from tests.support.servers.kafka_proxy import KafkaProxy
@@ -37,6 +39,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("coalmine")
+
+trust_nobody()
+
+# Tests start hundreds of interpreters, each of which would compile all that it imports.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A job started in the background of a script ignores Ctrl-C, and so would every process that tests start and
 # then stop with it.

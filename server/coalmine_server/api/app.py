@@ -1,17 +1,18 @@
 """The HTTP API, put together, and its OpenAPI document."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
 from anyio import to_thread
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from coalmine_registry.roles import Role
@@ -154,6 +155,55 @@ class AccessParts:
     """Knows tokens of an identity provider."""
 
 
+@cache
+def _routes(*, with_measures: bool, with_prompts: bool) -> Sequence[BaseRoute]:
+    """All routes with what they depend on: made once a process, for that takes FastAPI seconds of a processor."""
+    bearer = Depends(HTTPBearer(auto_error=False, description="For OpenAPI; the middleware checks it."))
+    known = Depends(known_parameters)
+    router = APIRouter(generate_unique_id_function=operation_id)
+    if with_measures:
+        for each in (measures, calls, costs, pipeline, readouts, ad_hoc):
+            router.include_router(each.router, dependencies=[bearer, needs(Role.READER), known])
+        router.include_router(readouts.changes, dependencies=[bearer, known])
+        from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
+            alerts,
+            backups,
+            datasets,
+            eval_runs,
+            events,
+            judges,
+            production,
+            reruns,
+            suites,
+            traces,
+        )
+
+        for part in (
+            *(alerts, backups, datasets, suites, eval_runs),
+            *(events, judges, production, reruns, traces),
+        ):
+            router.include_router(part.router, dependencies=[bearer, known])
+    if with_prompts:
+        from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
+            access,
+            deployments,
+            environments,
+            evidence,
+            experiments,
+            freezes,
+            promotions,
+            rollouts,
+        )
+        from coalmine_server.api.routes import prompts as prompt_routes  # noqa: PLC0415
+
+        for part in (
+            *(prompt_routes, promotions, environments, experiments, rollouts),
+            *(freezes, evidence, deployments, access),
+        ):
+            router.include_router(part.router, dependencies=[bearer, known])
+    return router.routes
+
+
 def build_api(
     stores: Stores,
     *,
@@ -190,64 +240,16 @@ def build_api(
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=operation_id,
+        routes=list(_routes(with_measures=with_measures, with_prompts=prompts is not None)),
     )
     app.state.stores = stores
     install_problem_handlers(app)
     install_openapi(app)
-    bearer = Depends(HTTPBearer(auto_error=False, description="For OpenAPI; the middleware checks it."))
-    known = Depends(known_parameters)
-    if with_measures:
-        for each in (measures, calls, costs, pipeline, readouts, ad_hoc):
-            app.include_router(each.router, dependencies=[bearer, needs(Role.READER), known])
-        app.include_router(readouts.changes, dependencies=[bearer, known])
-        from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
-            alerts,
-            backups,
-            datasets,
-            eval_runs,
-            events,
-            judges,
-            production,
-            reruns,
-            suites,
-            traces,
-        )
-
-        for part in (
-            alerts,
-            backups,
-            datasets,
-            suites,
-            eval_runs,
-            events,
-            judges,
-            production,
-            reruns,
-            traces,
-        ):
-            app.include_router(part.router, dependencies=[bearer, known])
     if prompts is not None:
-        from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
-            access,
-            deployments,
-            environments,
-            evidence,
-            experiments,
-            freezes,
-            promotions,
-            rollouts,
-        )
-        from coalmine_server.api.routes import prompts as prompt_routes  # noqa: PLC0415
-
         app.state.registry = prompts.registry
         app.state.hub = prompts.hub
         app.state.last_used = prompts.last_used
         app.state.wake_rollouts = prompts.wake_rollouts
-        for part in (
-            *(prompt_routes, promotions, environments, experiments, rollouts),
-            *(freezes, evidence, deployments, access),
-        ):
-            app.include_router(part.router, dependencies=[bearer, known])
     return app
 
 

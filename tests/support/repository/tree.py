@@ -2,7 +2,7 @@
 
 import ast
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -73,7 +73,8 @@ def tracked_files() -> tuple[Path, ...]:
     return tuple(sorted(name for name in set(names) if (ROOT / name).is_file()))
 
 
-def packages() -> dict[str, str]:
+@lru_cache(maxsize=1)
+def packages() -> Mapping[str, str]:
     """Each import package that stands in a part's folder, with the part."""
     return {
         path.parts[1]: path.parts[0]
@@ -97,7 +98,8 @@ def imported_names(source: str, filename: str) -> Iterator[tuple[str, int]]:
                 yield str(first.value), node.lineno
 
 
-def imports_between_packages() -> list[Import]:
+@lru_cache(maxsize=1)
+def imports_between_packages() -> tuple[Import, ...]:
     """Every import from one of our packages in another one, and of tests or benchmarks in any."""
     ours = packages()
     known = {*ours, "tests", "benchmarks"}
@@ -109,7 +111,7 @@ def imports_between_packages() -> list[Import]:
             target = module.partition(".")[0]
             if target in known and target != path.parts[1]:
                 found.append(Import(path, line, path.parts[1], module))
-    return found
+    return tuple(found)
 
 
 def import_is_allowed(importer_part: str, imported_part: str, module: str = "") -> bool:
