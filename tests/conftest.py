@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.campaign import size
-from tests.support.processes.warm_command import end_warm_command
+from tests.support.processes.warm_command import end_warm_command, share_warm_command
 from tests.support.servers.authorities import trust_nobody
 from tests.support.servers.kafka_broker import STEADY, KafkaBroker
 from tests.support.servers.kafka_broker import VARIABLE as KAFKA_VARIABLE
@@ -90,6 +90,7 @@ def pytest_unconfigure() -> None:
     """End the servers that all processes shared."""
     if _shared is not None:
         _shared.close()
+        end_warm_command()  # that of the servers
 
 
 @pytest.fixture(scope="session")
@@ -109,8 +110,9 @@ def _server(what: str, make: Callable[[], _Server]) -> _Server:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def warm_command_ends() -> Iterator[None]:
-    """No process of ours stays behind."""
+def warm_command_is_shared(share: Callable[[str], None]) -> Iterator[None]:
+    """And no process of ours stays behind."""
+    share_warm_command(share)
     yield
     end_warm_command()
 

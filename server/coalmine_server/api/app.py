@@ -157,7 +157,7 @@ class AccessParts:
 
 @cache
 def _routes(*, with_measures: bool, with_prompts: bool) -> Sequence[BaseRoute]:
-    """All routes with what they depend on: made once a process, for that takes FastAPI seconds of a processor."""
+    """All routes with what they depend on: made once a process, since that takes FastAPI a second."""
     bearer = Depends(HTTPBearer(auto_error=False, description="For OpenAPI; the middleware checks it."))
     known = Depends(known_parameters)
     router = APIRouter(generate_unique_id_function=operation_id)

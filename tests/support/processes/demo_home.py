@@ -20,7 +20,7 @@ STEP_S = 600.0
 
 
 def demo_command(calls_per_s: float, step_s: float = STEP_S) -> list[str]:
-    """The command `coalmine`, whose demonstration has so many simulated calls a simulated second, and steps."""
+    """The command `coalmine`, with so many simulated calls a simulated second, and such steps."""
     return [sys.executable, "-c", _DEMO.format(calls_per_s=calls_per_s, step_s=step_s)]
 
 

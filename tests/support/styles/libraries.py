@@ -35,4 +35,3 @@ def _found(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:
         return False
-
