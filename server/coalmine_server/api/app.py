@@ -155,52 +155,61 @@ class AccessParts:
     """Knows tokens of an identity provider."""
 
 
+_BEARER = Depends(HTTPBearer(auto_error=False, description="For OpenAPI; the middleware checks it."))
+_KNOWN = Depends(known_parameters)
+
+# What a route depends on takes FastAPI milliseconds to work out, and there are 160: once a process.
+
+
 @cache
-def _routes(*, with_measures: bool, with_prompts: bool) -> Sequence[BaseRoute]:
-    """All routes with what they depend on: made once a process, since that takes FastAPI a second."""
-    bearer = Depends(HTTPBearer(auto_error=False, description="For OpenAPI; the middleware checks it."))
-    known = Depends(known_parameters)
+def _routes_of_measures() -> Sequence[BaseRoute]:
+    """Those of measures and of the pipeline."""
+    from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
+        alerts,
+        backups,
+        datasets,
+        eval_runs,
+        events,
+        judges,
+        production,
+        reruns,
+        suites,
+        traces,
+    )
+
     router = APIRouter(generate_unique_id_function=operation_id)
-    if with_measures:
-        for each in (measures, calls, costs, pipeline, readouts, ad_hoc):
-            router.include_router(each.router, dependencies=[bearer, needs(Role.READER), known])
-        router.include_router(readouts.changes, dependencies=[bearer, known])
-        from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
-            alerts,
-            backups,
-            datasets,
-            eval_runs,
-            events,
-            judges,
-            production,
-            reruns,
-            suites,
-            traces,
-        )
+    for each in (measures, calls, costs, pipeline, readouts, ad_hoc):
+        router.include_router(each.router, dependencies=[_BEARER, needs(Role.READER), _KNOWN])
+    router.include_router(readouts.changes, dependencies=[_BEARER, _KNOWN])
+    for part in (
+        *(alerts, backups, datasets, suites, eval_runs),
+        *(events, judges, production, reruns, traces),
+    ):
+        router.include_router(part.router, dependencies=[_BEARER, _KNOWN])
+    return router.routes
 
-        for part in (
-            *(alerts, backups, datasets, suites, eval_runs),
-            *(events, judges, production, reruns, traces),
-        ):
-            router.include_router(part.router, dependencies=[bearer, known])
-    if with_prompts:
-        from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
-            access,
-            deployments,
-            environments,
-            evidence,
-            experiments,
-            freezes,
-            promotions,
-            rollouts,
-        )
-        from coalmine_server.api.routes import prompts as prompt_routes  # noqa: PLC0415
 
-        for part in (
-            *(prompt_routes, promotions, environments, experiments, rollouts),
-            *(freezes, evidence, deployments, access),
-        ):
-            router.include_router(part.router, dependencies=[bearer, known])
+@cache
+def _routes_of_prompts() -> Sequence[BaseRoute]:
+    """Those of the prompt registry."""
+    from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
+        access,
+        deployments,
+        environments,
+        evidence,
+        experiments,
+        freezes,
+        promotions,
+        prompts,
+        rollouts,
+    )
+
+    router = APIRouter(generate_unique_id_function=operation_id)
+    for part in (
+        *(prompts, promotions, environments, experiments, rollouts),
+        *(freezes, evidence, deployments, access),
+    ):
+        router.include_router(part.router, dependencies=[_BEARER, _KNOWN])
     return router.routes
 
 
@@ -240,7 +249,10 @@ def build_api(
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=operation_id,
-        routes=list(_routes(with_measures=with_measures, with_prompts=prompts is not None)),
+        routes=[
+            *(_routes_of_measures() if with_measures else ()),
+            *(_routes_of_prompts() if prompts is not None else ()),
+        ],
     )
     app.state.stores = stores
     install_problem_handlers(app)

@@ -30,6 +30,8 @@ from tests.support.repository.tree import ROOT
 WARM = (
     *("coalmine_server.cli.app", "coalmine_server.serve", "rich.console", "rich.table"),
     *("alembic.command", "anyio._backends._asyncio", "httpcore2", "mako.template", "sqlite3"),
+    *("coalmine_server.client.in_process", "coalmine_server.logs", "coalmine_server.services.plan_metrics"),
+    *("coalmine_simulator", "genai_prices.data_snapshot", "genai_prices.data_units", "pyarrow.parquet"),
     *("sqlalchemy.dialects.postgresql", "truststore", "uvicorn.lifespan.on", "uvicorn.loops.auto"),
 )
 """Imported before the first fork: what a server and nearly every command would import."""
@@ -187,7 +189,7 @@ class WarmCommand:
 
 _lock = threading.Lock()
 _warm: WarmCommand | None = None
-_share: Callable[[str], None] = lambda _variable: None
+_share: Callable[[str], None] | None = None
 
 
 def share_warm_command(share: Callable[[str], None]) -> None:
@@ -201,7 +203,8 @@ def warm_command() -> WarmCommand:
     global _warm  # noqa: PLW0603 - one for all tests of a worker
     with _lock:
         if _warm is None:
-            _share(VARIABLE)
+            if _share is not None:
+                _share(VARIABLE)
             _warm = WarmCommand(os.environ.get(VARIABLE) or None)
         return _warm
 
