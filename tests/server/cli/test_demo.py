@@ -18,7 +18,7 @@ from tests.support.processes.warm_command import warm_command
 from tests.support.repository.tree import ROOT
 
 SAMPLE = ROOT / "producers/coalmine_simulator/data/azure_llm_trace_conv_sample.csv"
-_FEWER_CALLS = demo_command(size(1, 20) / 10, size(900, 300))
+_FEWER_CALLS = demo_command(size(1, 20) / 10)
 
 
 def test_make_demo_is_the_command() -> None:

@@ -8,20 +8,15 @@ from pathlib import Path
 _DEMO = """
 import coalmine_server.rollout_story as story
 story.CALLS_PER_S = {calls_per_s}
-story.STEP_S = {step_s}
 story.WAIT_S = 600.0
 from coalmine_server.cli import main
 main()
 """
 
 
-STEP_S = 600.0
-"""Between two decisions; each costs as much however few calls there were, and the demonstration makes 48."""
-
-
-def demo_command(calls_per_s: float, step_s: float = STEP_S) -> list[str]:
-    """The command `coalmine`, with so many simulated calls a simulated second, and such steps."""
-    return [sys.executable, "-c", _DEMO.format(calls_per_s=calls_per_s, step_s=step_s)]
+def demo_command(calls_per_s: float) -> list[str]:
+    """The command `coalmine`, whose demonstration has this many simulated calls per simulated second."""
+    return [sys.executable, "-c", _DEMO.format(calls_per_s=calls_per_s)]
 
 
 def fill_demo_home(home: Path, *, calls_per_s: float, seed: int = 0) -> None:

@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.support.processes import warm_command
@@ -39,8 +39,8 @@ def _demo(servers: ExitStack) -> str:
     return demo_dashboard.demo_dashboard(servers).address
 
 
-def _warm_command(servers: ExitStack) -> str:
-    return servers.enter_context(closing(warm_command.WarmCommand())).address
+def _warm_command(_: ExitStack) -> str:
+    return warm_command.warm_command().address  # from which the server of the demonstration is forked, too
 
 
 STARTS: Mapping[str, Start] = {
