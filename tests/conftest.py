@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
@@ -13,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.campaign import CAMPAIGN, SEED, size
-from tests.support.processes.warm_command import end_warm_command
+from tests.support.processes.warm_command import end_warm_command, share_warm_command
+from tests.support.servers.authorities import trust_nobody
 from tests.support.servers.kafka_broker import STEADY, KafkaBroker
 from tests.support.servers.kafka_broker import VARIABLE as KAFKA_VARIABLE
 from tests.support.servers.kafka_proxy import KafkaProxy
@@ -37,6 +39,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("coalmine")
+
+trust_nobody()
+
+# Tests start hundreds of interpreters, each of which would compile all that it imports.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A job started in the background of a script ignores Ctrl-C, and so would every process that tests start and
 # then stop with it.
@@ -82,6 +90,7 @@ def pytest_unconfigure() -> None:
     """End the servers that all processes shared."""
     if _shared is not None:
         _shared.close()
+        end_warm_command()  # that of the servers
 
 
 @pytest.fixture(scope="session")
@@ -101,8 +110,9 @@ def _server(what: str, make: Callable[[], _Server]) -> _Server:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def warm_command_ends() -> Iterator[None]:
-    """No process of ours stays behind."""
+def warm_command_is_shared(share: Callable[[str], None]) -> Iterator[None]:
+    """And no process of ours stays behind."""
+    share_warm_command(share)
     yield
     end_warm_command()
 

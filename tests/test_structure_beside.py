@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.repository.tree import ROOT
+from tests.support.servers.authorities import environment_of_the_system
 
 _UV = Path(sys.executable).with_name("uv")
 _NO_INDEX = ("error sending request", "failed to fetch", "network", "connect", "dns")
@@ -24,7 +25,8 @@ def _compile(folder: Path, other: str) -> subprocess.CompletedProcess[str]:
         "--no-header",
     ]
     command += ["--extra", "server", "--extra", "dashboards", "--python-version", "3.11"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    env = environment_of_the_system()
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(

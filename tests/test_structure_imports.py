@@ -14,6 +14,7 @@ from tests.support.repository.tree import (
     import_is_allowed,
     imported_names,
     imports_between_packages,
+    imports_of,
     packages,
     tracked_files,
 )
@@ -273,7 +274,7 @@ def test_what_is_imported_is_declared() -> None:
         if path.suffix != ".py" or len(path.parts) < 3 or path.parts[1] not in allowed:
             continue
         package = path.parts[1]
-        for module, line in imported_names((ROOT / path).read_text(encoding="utf-8"), str(path)):
+        for module, line in imports_of(path):
             top = module.partition(".")[0]
             known = top in sys.stdlib_module_names or top in ours or top in allowed[package]
             known = known or path.parts[2:3] == ("integrations",)  # whose library a service has
@@ -289,7 +290,7 @@ def test_what_is_declared_is_imported() -> None:
     for path in tracked_files():
         for extra, parts in installed_for.items():
             if path.suffix == ".py" and path.parts[0] in parts:
-                found = imported_names((ROOT / path).read_text(encoding="utf-8"), str(path))
+                found = imports_of(path)
                 imported[extra] |= {name.partition(".")[0] for name, _ in found}
     imported["server"] |= {"psycopg[binary]"}  # SQLAlchemy imports it, where the URL of a database says so
     imported["server"] |= {"polars"}  # one of the libraries we were asked to build on; no module fits it yet

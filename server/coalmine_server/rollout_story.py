@@ -198,7 +198,7 @@ class Story:
                 key = (app, environment)
                 if key not in self._clients:
                     self._clients[key] = opened.enter_context(make_client(self._settings, app, environment))
-                    self._clients[key].wait_for_registry()
+                    self._clients[key].wait_for_registry(WAIT_S)
                 return self._clients[key]
 
             return run(

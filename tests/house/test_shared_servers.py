@@ -1,6 +1,7 @@
 """Processes that share the tests share the servers, too."""
 
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -40,6 +41,27 @@ def test_one_server_is_started_for_all_and_ended_at_the_end() -> None:
     assert _log == ["started"]
     shared.close()
     assert _log == ["started", "ended"]
+
+
+def test_who_wants_another_server_does_not_wait_for_one_that_is_starting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may_start, other = threading.Event(), "COALMINE_TEST_OTHER_EXAMPLE"
+    monkeypatch.setenv(other, "")
+
+    def start_slowly(_: ExitStack) -> str:
+        assert may_start.wait(60)
+        return "127.0.0.1:3"
+
+    shared = SharedServers({VARIABLE: start_slowly, other: _start})
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(name_shared_server, shared.socket, VARIABLE)
+        name_shared_server(shared.socket, other)
+        assert os.environ[other] == "127.0.0.1:1"
+        may_start.set()
+        slow.result(60)
+    assert os.environ[VARIABLE] == "127.0.0.1:3"
+    shared.close()
 
 
 def test_a_server_that_somebody_named_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import COMMAND, environment
-from tests.support.processes.warm_command import warm_command
+from tests.support.processes.warm_command import WarmCommand, warm_command
 
 
 def run(*arguments: str, home: Path, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
@@ -67,3 +67,10 @@ def test_a_started_command_is_watched_and_ended_like_any_process(tmp_path: Path)
         assert process.wait(60) == status
         assert process.poll() == status
         process.kill()  # without effect, also where the process id is another's by now
+
+
+def test_one_that_others_started_is_used_and_not_ended(tmp_path: Path) -> None:
+    other = WarmCommand(warm_command().address)
+    shown = other.run(["--version"], environment=environment(tmp_path), folder=tmp_path, timeout_s=60)
+    other.close()
+    assert (shown.returncode, shown.stdout) == (0, run("--version", home=tmp_path).stdout)

@@ -32,6 +32,12 @@ class Scratch:
         self._cursor = cursor
         self._appended: dict[AdditiveTable, int] = dict.fromkeys(ADDITIVE_TABLES, 0)
         self._folded: dict[AdditiveTable, int] = dict.fromkeys(ADDITIVE_TABLES, 0)
+        found = cursor.sql(
+            "SELECT table_name, sql FROM duckdb_tables() WHERE database_name <> $scratch",
+            params={"scratch": SCRATCH},
+        )
+        self._made_by: dict[str, str] = dict(found.fetchall())
+        """The statements that make the store's tables; DuckDB writes those of all tables to find one."""
         for table in ADDITIVE_TABLES:
             self._create(table)
 
@@ -75,11 +81,7 @@ class Scratch:
         return int(rows)
 
     def _create(self, table: AdditiveTable) -> None:
-        found = self._cursor.sql(
-            "SELECT sql FROM duckdb_tables() WHERE table_name = $table AND database_name <> $scratch",
-            params={"table": table, "scratch": SCRATCH},
-        )
-        ((sql,),) = found.fetchall()
+        sql = self._made_by[table]
         self._cursor.execute(sql.replace(f"CREATE TABLE {table}(", f"CREATE TABLE {SCRATCH}.{table}(", 1))
 
 

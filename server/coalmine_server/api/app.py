@@ -1,17 +1,18 @@
 """The HTTP API, put together, and its OpenAPI document."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
 from anyio import to_thread
-from fastapi import Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from coalmine_registry.roles import Role
@@ -155,6 +156,64 @@ class AccessParts:
     """Knows tokens of an identity provider."""
 
 
+_BEARER = Depends(HTTPBearer(auto_error=False, description="For OpenAPI; the middleware checks it."))
+_KNOWN = Depends(known_parameters)
+
+# What a route depends on takes FastAPI milliseconds to work out, and there are 160: once a process.
+
+
+@cache
+def _routes_of_measures() -> Sequence[BaseRoute]:
+    """Those of measures and of the pipeline."""
+    from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
+        alerts,
+        backups,
+        datasets,
+        eval_runs,
+        events,
+        judges,
+        production,
+        reruns,
+        suites,
+        traces,
+    )
+
+    router = APIRouter(generate_unique_id_function=operation_id)
+    for each in (measures, calls, costs, pipeline, readouts, ad_hoc):
+        router.include_router(each.router, dependencies=[_BEARER, needs(Role.READER), _KNOWN])
+    router.include_router(readouts.changes, dependencies=[_BEARER, _KNOWN])
+    for part in (
+        *(alerts, backups, datasets, suites, eval_runs),
+        *(events, judges, production, reruns, traces),
+    ):
+        router.include_router(part.router, dependencies=[_BEARER, _KNOWN])
+    return router.routes
+
+
+@cache
+def _routes_of_prompts() -> Sequence[BaseRoute]:
+    """Those of the prompt registry."""
+    from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
+        access,
+        deployments,
+        environments,
+        evidence,
+        experiments,
+        freezes,
+        promotions,
+        prompts,
+        rollouts,
+    )
+
+    router = APIRouter(generate_unique_id_function=operation_id)
+    for part in (
+        *(prompts, promotions, environments, experiments, rollouts),
+        *(freezes, evidence, deployments, access),
+    ):
+        router.include_router(part.router, dependencies=[_BEARER, _KNOWN])
+    return router.routes
+
+
 def build_api(
     stores: Stores,
     *,
@@ -191,64 +250,19 @@ def build_api(
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=operation_id,
+        routes=[
+            *(_routes_of_measures() if with_measures else ()),
+            *(_routes_of_prompts() if prompts is not None else ()),
+        ],
     )
     app.state.stores = stores
     install_problem_handlers(app)
     install_openapi(app)
-    bearer = Depends(HTTPBearer(auto_error=False, description="For OpenAPI; the middleware checks it."))
-    known = Depends(known_parameters)
-    if with_measures:
-        for each in (measures, calls, costs, pipeline, readouts, ad_hoc):
-            app.include_router(each.router, dependencies=[bearer, needs(Role.READER), known])
-        app.include_router(readouts.changes, dependencies=[bearer, known])
-        from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
-            alerts,
-            backups,
-            datasets,
-            eval_runs,
-            events,
-            judges,
-            production,
-            reruns,
-            suites,
-            traces,
-        )
-
-        for part in (
-            alerts,
-            backups,
-            datasets,
-            suites,
-            eval_runs,
-            events,
-            judges,
-            production,
-            reruns,
-            traces,
-        ):
-            app.include_router(part.router, dependencies=[bearer, known])
     if prompts is not None:
-        from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
-            access,
-            deployments,
-            environments,
-            evidence,
-            experiments,
-            freezes,
-            promotions,
-            rollouts,
-        )
-        from coalmine_server.api.routes import prompts as prompt_routes  # noqa: PLC0415
-
         app.state.registry = prompts.registry
         app.state.hub = prompts.hub
         app.state.last_used = prompts.last_used
         app.state.wake_rollouts = prompts.wake_rollouts
-        for part in (
-            *(prompt_routes, promotions, environments, experiments, rollouts),
-            *(freezes, evidence, deployments, access),
-        ):
-            app.include_router(part.router, dependencies=[bearer, known])
     return app
 
 

@@ -15,6 +15,7 @@ from coalmine_consumers.maintenance.rollup_retention import age
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import Store, live_segments
+from tests.support.campaign import size
 from tests.support.data.store_feed import START, Feed, feedback, many_requests, reactions_to, request, score
 from tests.support.oracles.store_state import assert_same, by_hand, count, folded, query
 
@@ -123,7 +124,7 @@ def test_commits_go_on_while_a_rebuild_counts_and_none_is_counted_twice(
 
     def commit_meanwhile(_: Progress) -> None:
         nonlocal committed
-        if committed == 50 or not store._writing.acquire(blocking=False):
+        if committed == size(15, 50) or not store._writing.acquire(blocking=False):
             return  # the last round is counted while commits wait
         store._writing.release()
         row = late[committed]

@@ -3,6 +3,7 @@
 import csv
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
@@ -120,21 +121,10 @@ def test_own_prices_are_used_and_calls_without_a_price_are_named(home: Path) -> 
 
 def test_commands_at_the_same_time_wait_for_each_other(home: Path, trace: Path) -> None:
     coalmine_json("replay", trace, "--speed", "max", home=home)
-    running = [
-        subprocess.Popen(
-            [*COMMAND, "versions", "--json"],
-            env=environment(home),
-            cwd=home,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
-    for process in running:
-        stdout, stderr = process.communicate(timeout=120)
-        assert process.returncode == 0, stderr
-        assert '"requests": 500' in stdout
+    with ThreadPoolExecutor(4) as pool:
+        for done in pool.map(lambda _: coalmine("versions", "--json", home=home), range(4)):
+            assert done.returncode == 0, done.stderr
+            assert '"requests": 500' in done.stdout
 
 
 def test_a_producer_that_was_killed_loses_nothing_that_was_written(home: Path) -> None:

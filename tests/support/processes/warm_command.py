@@ -21,21 +21,26 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from tests.support.repository.tree import ROOT
 
 WARM = (
     *("coalmine_server.cli.app", "coalmine_server.serve", "rich.console", "rich.table"),
     *("alembic.command", "anyio._backends._asyncio", "httpcore2", "mako.template", "sqlite3"),
+    *("coalmine_server.client.in_process", "coalmine_server.logs", "coalmine_server.services.plan_metrics"),
+    *("coalmine_simulator", "genai_prices.data_snapshot", "genai_prices.data_units", "pyarrow.parquet"),
     *("sqlalchemy.dialects.postgresql", "truststore", "uvicorn.lifespan.on", "uvicorn.loops.auto"),
 )
 """Imported before the first fork: what a server and nearly every command would import."""
 
 _NUMBER = struct.Struct("!i")
 """How the process id and then the exit code are told."""
+
+VARIABLE: Final = "COALMINE_TEST_WARM_COMMAND"
+"""Names the socket of a waiting process that somebody else has started."""
 
 _SCRIPT = """\
 #!{python} -IS
@@ -102,12 +107,20 @@ class WarmProcess:
 
 
 class WarmCommand:
-    """The waiting process; any thread may run commands."""
+    """The waiting process; any thread may run commands.
 
-    def __init__(self) -> None:
-        self._socket = tempfile.mkdtemp(prefix="warm-") + "/socket"
+    Args:
+        address: Of one that somebody else has started, and ends; one of our own if omitted.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        self.address = address or tempfile.mkdtemp(prefix="warm-") + "/socket"
+        """The socket at which it is asked."""
+        self._process: subprocess.Popen[bytes] | None = None
+        if address is not None:
+            return
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(self._socket)
+        listener.bind(self.address)
         listener.listen(64)
         environment = {name: text for name, text in os.environ.items() if not name.startswith("COALMINE_")}
         with listener:
@@ -129,7 +142,7 @@ class WarmCommand:
     ) -> WarmProcess:
         """Start the command in a folder, with these streams and no input."""
         asked = socket.socket(socket.AF_UNIX)
-        asked.connect(self._socket)
+        asked.connect(self.address)
         what = json.dumps([list(arguments), dict(environment), str(folder)]).encode()
         socket.send_fds(asked, [b"%d\n" % len(what)], [stdout.fileno(), stderr.fileno()])
         asked.sendall(what)
@@ -158,28 +171,41 @@ class WarmCommand:
 
     def script_folder(self) -> Path:
         """Where there is a `coalmine` for shells, which runs the command like `start`."""
-        script = Path(self._socket).with_name("coalmine")
-        script.write_text(_SCRIPT.format(python=sys.executable, address=self._socket), encoding="utf-8")
-        script.chmod(0o700)
+        script = Path(self.address).with_name("coalmine")
+        if not script.exists():
+            fresh = script.with_name(f"coalmine-{os.getpid()}")  # others may do the same now
+            fresh.write_text(_SCRIPT.format(python=sys.executable, address=self.address), encoding="utf-8")
+            fresh.chmod(0o700)
+            fresh.replace(script)
         return script.parent
 
     def close(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.wait()
-        shutil.rmtree(Path(self._socket).parent)
+        """End it, if it is ours."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            shutil.rmtree(Path(self.address).parent)
 
 
 _lock = threading.Lock()
 _warm: WarmCommand | None = None
+_share: Callable[[str], None] | None = None
+
+
+def share_warm_command(share: Callable[[str], None]) -> None:
+    """Before the first is asked for: says how to have the environment name one that all processes share."""
+    global _share  # noqa: PLW0603 - known to the fixtures alone, and asked without them
+    _share = share
 
 
 def warm_command() -> WarmCommand:
-    """This process's own, started when first asked for."""
+    """The shared one, or this process's own, started when first asked for."""
     global _warm  # noqa: PLW0603 - one for all tests of a worker
     with _lock:
         if _warm is None:
-            _warm = WarmCommand()
+            if _share is not None:
+                _share(VARIABLE)
+            _warm = WarmCommand(os.environ.get(VARIABLE) or None)
         return _warm
 
 

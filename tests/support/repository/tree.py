@@ -2,9 +2,9 @@
 
 import ast
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -73,7 +73,8 @@ def tracked_files() -> tuple[Path, ...]:
     return tuple(sorted(name for name in set(names) if (ROOT / name).is_file()))
 
 
-def packages() -> dict[str, str]:
+@lru_cache(maxsize=1)
+def packages() -> Mapping[str, str]:
     """Each import package that stands in a part's folder, with the part."""
     return {
         path.parts[1]: path.parts[0]
@@ -97,7 +98,14 @@ def imported_names(source: str, filename: str) -> Iterator[tuple[str, int]]:
                 yield str(first.value), node.lineno
 
 
-def imports_between_packages() -> list[Import]:
+@cache
+def imports_of(path: Path) -> tuple[tuple[str, int], ...]:
+    """As `imported_names`, of a tracked file; many tests look at all of them."""
+    return tuple(imported_names((ROOT / path).read_text(encoding="utf-8"), str(path)))
+
+
+@lru_cache(maxsize=1)
+def imports_between_packages() -> tuple[Import, ...]:
     """Every import from one of our packages in another one, and of tests or benchmarks in any."""
     ours = packages()
     known = {*ours, "tests", "benchmarks"}
@@ -105,11 +113,11 @@ def imports_between_packages() -> list[Import]:
     for path in tracked_files():
         if path.suffix != ".py" or len(path.parts) < 3 or path.parts[1] not in ours:
             continue
-        for module, line in imported_names((ROOT / path).read_text(encoding="utf-8"), str(path)):
+        for module, line in imports_of(path):
             target = module.partition(".")[0]
             if target in known and target != path.parts[1]:
                 found.append(Import(path, line, path.parts[1], module))
-    return found
+    return tuple(found)
 
 
 def import_is_allowed(importer_part: str, imported_part: str, module: str = "") -> bool:

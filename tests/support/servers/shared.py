@@ -1,17 +1,20 @@
 """One server of each kind for all processes that share the tests of a run.
 
 The process that distributes the tests starts a server when the first test asks for it, and ends it after the
-last test. The others ask over a socket, and from then on the server is one that the environment names.
+last test. The others ask over a socket, and from then on the server is one that the environment names. The
+process from which `coalmine` commands are forked is shared in the same way.
 """
 
 import os
 import socket
 import tempfile
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.support.processes import warm_command
 from tests.support.servers import demo_dashboard, kafka_broker, postgres, schema_registry
 from tests.support.servers.server_choice import ServerUnavailable
 
@@ -36,11 +39,16 @@ def _demo(servers: ExitStack) -> str:
     return demo_dashboard.demo_dashboard(servers).address
 
 
+def _warm_command(_: ExitStack) -> str:
+    return warm_command.warm_command().address  # from which the server of the demonstration is forked, too
+
+
 STARTS: Mapping[str, Start] = {
     kafka_broker.VARIABLE: _kafka,
     schema_registry.VARIABLE: _schema_registry,
     postgres.VARIABLE: _postgres,
     demo_dashboard.VARIABLE: _demo,
+    warm_command.VARIABLE: _warm_command,
 }
 """By the environment variable that names such a server."""
 
@@ -52,6 +60,8 @@ class SharedServers:
         self._starts = starts
         self._addresses: dict[str, str] = {}
         self._servers = ExitStack()
+        self._starting: dict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._asked: list[threading.Thread] = []
         self._folder = tempfile.TemporaryDirectory(prefix="servers-")
         self.socket = str(Path(self._folder.name) / "socket")
         self._listener = socket.socket(socket.AF_UNIX)
@@ -64,19 +74,29 @@ class SharedServers:
         """End all of them."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join()
+        for thread in self._asked:
+            thread.join()
         self._listener.close()
         self._servers.close()
         self._folder.cleanup()
 
     def _answer(self) -> None:
-        # One after the other: who comes second finds the server that the first one waited for.
         while True:
             try:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            with connection:
-                connection.sendall(self._address(connection.recv(200).decode()).encode())
+            # Who wants another server does not wait: some take a minute to start.
+            thread = threading.Thread(target=self._tell, args=(connection,), daemon=True)
+            self._asked.append(thread)
+            thread.start()
+
+    def _tell(self, connection: socket.socket) -> None:
+        with connection:
+            variable = connection.recv(200).decode()
+            # One after the other: who comes second finds the server that the first one waited for.
+            with self._starting[variable]:
+                connection.sendall(self._address(variable).encode())
 
     def _address(self, variable: str) -> str:
         """Empty if it cannot be had; the asker finds the reason when it tries for itself."""

@@ -102,7 +102,8 @@ def _error(status: int) -> Reply:
     )
     error = {"message": "no", "type": "x", "code": status, "status": word}
     body = {"type": "error", "error": error, "message": "no"}
-    return Reply(body, status=status, headers={"x-amzn-errortype": code})
+    # OpenAI's and Anthropic's packages wait half a second before they try again, unless they are told.
+    return Reply(body, status=status, headers={"x-amzn-errortype": code, "retry-after-ms": "1"})
 
 
 def _finish(kind: str, situation: str) -> str:

@@ -35,8 +35,3 @@ def _found(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:
         return False
-
-
-def all_styles() -> list[Style]:
-    """The styles of every library that is installed."""
-    return [style for library in PACKAGES if is_installed(library) for style in styles_of(library)]
