@@ -67,7 +67,7 @@ def effective_s(clients: int, commands: int) -> list[float]:
     found: list[float] = []
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = stack.enter_context(server(home))
+        url = stack.enter_context(server(home, None))
         token = (home / "credentials").read_text().strip()
         headers = {"Authorization": f"Bearer {token}"}
         api = stack.enter_context(httpx2.Client(base_url=url, headers=headers, timeout=30, trust_env=False))

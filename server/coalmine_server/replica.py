@@ -88,7 +88,7 @@ class Replica:
             changes_elsewhere=lambda: changes.seen + stores.taken,
         )
         stores.adopt()
-        allow_many_connections()
+        allow_many_connections(settings.server.max_connections)
         self._http.start(app, settings.server)
         self._worker = snapshots_worker(stores, settings.answers.renew_every_s)
         self._worker.start()

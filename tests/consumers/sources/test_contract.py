@@ -90,7 +90,7 @@ def test_a_poll_keeps_to_its_limit(harness: SourceHarness, reader: Reader) -> No
 
     while ledger.total() < 50:
         batch = source.poll(8, harness.poll_s)
-        if batch is not None:
+        if isinstance(batch, RawBatch):
             take(batch)
     assert max(sizes) <= 8
     assert ledger.values["requests"] == some("a", 50)
@@ -117,7 +117,7 @@ def test_what_was_not_committed_is_read_again_after_a_crash(harness: SourceHarne
 
     while not taken or sum(batch.messages for batch in taken) < 20:
         batch = first.poll(6, harness.poll_s)
-        if batch is not None:
+        if isinstance(batch, RawBatch):
             take_and_commit_one(batch)
     first.close()
     drain(reader.open(ledger), ledger, 20)
@@ -256,7 +256,7 @@ def test_any_order_of_crashes_rewinds_and_commits_reads_each_message_once(
             produced += batch_of
         elif action < 0.7:
             batch = source.poll(rng.randrange(1, 15), 0.1)
-            if batch is not None:
+            if isinstance(batch, RawBatch):
                 pending.append(batch)
         elif action < 0.85:
             for batch in pending:
