@@ -94,6 +94,24 @@ def test_committed_positions_show_in_lag_tools(harness: KafkaHarness, open_sourc
     tool.close()
 
 
+def test_a_batch_stays_whole_when_its_source_is_closed_before_the_commit(
+    harness: KafkaHarness, open_source: Open
+) -> None:
+    # As the collector does that makes a consumer anew, with a batch on its way to the store.
+    harness.produce("requests", some("a", 10))
+    ledger = Ledger()
+    source = open_source(harness.settings(), ledger)
+    read = 0
+    while read < 10:
+        if (batch := source.poll(1000, 0.1)) is None:
+            continue
+        read += batch.messages
+        if batch.messages:
+            source.close()
+        ledger.commit(batch, source)
+    assert sum(ledger.positions.values()) == 10
+
+
 def test_another_member_takes_partitions_and_gives_them_back(
     harness: KafkaHarness, open_source: Open, request: pytest.FixtureRequest
 ) -> None:
