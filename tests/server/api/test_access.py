@@ -59,7 +59,7 @@ TABLE = (
     Row("GET", "/v1/timeseries", "reader"),
     Row("POST", "/v1/exports", "admin", body={"format": "csv", "since": "1h"}),
     Row("POST", "/v1/backups", "admin"),
-    Row("POST", "/v1/snapshots", "admin"),
+    Row("POST", "/v1/snapshots", "admin", body={}),
     Row("POST", "/v1/forget", "admin", body={"unit_ids": ["nobody-at-all"]}),
     Row("POST", "/v1/sql", "reader", body={"sql": "SELECT 1"}),
     Row("GET", "/v1/quantiles", "reader"),
