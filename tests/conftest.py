@@ -94,7 +94,7 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(scope="session")
-def share(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def share_server(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Takes a server from all that run tests, by its environment variable; with one process there is none."""
     path = getattr(request.config, "workerinput", {}).get("shared_servers")
     return lambda variable: None if path is None else name_shared_server(path, variable)
@@ -110,17 +110,17 @@ def _server(what: str, make: Callable[[], _Server]) -> _Server:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def warm_command_is_shared(share: Callable[[str], None]) -> Iterator[None]:
+def warm_command_is_shared(share_server: Callable[[str], None]) -> Iterator[None]:
     """And no process of ours stays behind."""
-    share_warm_command(share)
+    share_warm_command(share_server)
     yield
     end_warm_command()
 
 
 @pytest.fixture(scope="session")
-def kafka(share: Callable[[str], None]) -> Iterator[KafkaBroker]:
+def kafka(share_server: Callable[[str], None]) -> Iterator[KafkaBroker]:
     """The broker all tests share. Keep your topics apart with `topic_prefix`, and never stop it."""
-    share(KAFKA_VARIABLE)
+    share_server(KAFKA_VARIABLE)
     with _server(
         "Kafka broker", lambda: KafkaBroker(owned=False, quick_start=True, settings=STEADY)
     ) as broker:
@@ -151,9 +151,9 @@ def proxied_kafka(kafka: KafkaBroker) -> Iterator[tuple[KafkaBroker, KafkaProxy]
 
 
 @pytest.fixture(scope="session")
-def schema_registry(share: Callable[[str], None]) -> Iterator[SchemaRegistry]:
+def schema_registry(share_server: Callable[[str], None]) -> Iterator[SchemaRegistry]:
     """The schema registry all tests share; never stop it."""
-    share(REGISTRY_VARIABLE)
+    share_server(REGISTRY_VARIABLE)
     with _server("schema registry", lambda: SchemaRegistry(owned=False)) as registry:
         yield registry
 
@@ -170,9 +170,9 @@ def own_schema_registry() -> Iterator[Callable[[], SchemaRegistry]]:
 
 
 @pytest.fixture(scope="session")
-def postgres(share: Callable[[str], None]) -> Iterator[PostgresServer]:
+def postgres(share_server: Callable[[str], None]) -> Iterator[PostgresServer]:
     """The PostgreSQL all tests share. Make a database of your own with `create_database`; never stop it."""
-    share(POSTGRES_VARIABLE)
+    share_server(POSTGRES_VARIABLE)
     with _server("PostgreSQL", lambda: PostgresServer(owned=False)) as server:
         yield server
 

@@ -27,9 +27,9 @@ def _ours(url: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def demo(browser: Browser, share: Callable[[str], None]) -> Iterator[DemoDashboard]:
+def demo(browser: Browser, share_server: Callable[[str], None]) -> Iterator[DemoDashboard]:
     """All tests share it: leave its data as they are, or make your own beside them."""
-    share(VARIABLE)
+    share_server(VARIABLE)
     with ExitStack() as stack:
         yield demo_dashboard(stack)
 
