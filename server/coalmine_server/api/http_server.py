@@ -2,6 +2,7 @@
 
 import threading
 from functools import partial
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,6 +15,10 @@ from coalmine_server.api.connections import (
 )
 from coalmine_server.settings.sections import ServerSettings, proxies
 from coalmine_server.sockets import BACKLOG, bind
+
+KEEP_ALIVE_S: Final = 20
+"""How long an idle connection stays open: longer than clients keep one (httpx: 5 s), since a request that is on its
+way as we close is lost."""
 
 
 class HttpServer:
@@ -64,6 +69,7 @@ class HttpServer:
             lifespan="on",
             ws="none",
             server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=max(1, int(settings.shutdown_timeout_s)),
         )
         self._server = uvicorn.Server(config)

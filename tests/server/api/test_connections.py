@@ -19,7 +19,7 @@ from coalmine import Coalmine
 from coalmine_server.api.connections import Connections, GuardedProtocol, Wait, connection_limit
 from coalmine_server.sockets import allow_many_connections
 from tests.support.eventually import eventually
-from tests.support.processes.coalmine_process import COMMAND, environment
+from tests.support.processes.coalmine_process import COMMAND, ServerProcess, environment
 
 HALF = (
     b"",
@@ -29,6 +29,8 @@ HALF = (
     b"POST /v1/tokens HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
 )
 """Requests that a stranger begins and does not end."""
+KEPT_BY_CLIENTS_S = 5.0
+"""For so long httpx keeps a connection that nobody uses."""
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,6 +73,16 @@ def is_healthy(port: int) -> bool:
         return connection.getresponse().status == 200
     finally:
         connection.close()
+
+
+def test_a_connection_stays_open_for_longer_than_clients_keep_it(server: ServerProcess) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", int(server.url.rsplit(":", 1)[1]), timeout=60)
+    for pause_s in (0, KEPT_BY_CLIENTS_S + 1):
+        time.sleep(pause_s)
+        connection.request("GET", "/healthz")
+        with connection.getresponse() as response:
+            assert (response.status, response.read() != b"") == (200, True)
+    connection.close()
 
 
 def until_closed(connection: socket.socket) -> bytes:
