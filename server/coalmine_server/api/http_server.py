@@ -17,8 +17,8 @@ from coalmine_server.settings.sections import ServerSettings, proxies
 from coalmine_server.sockets import BACKLOG, bind
 
 KEEP_ALIVE_S: Final = 20
-"""How long an idle connection stays open: longer than clients keep one (httpx: 5 s), since a request that is on its
-way as we close is lost."""
+"""How long an idle connection stays open: longer than clients keep one (httpx: 5 s), since a request that is
+on its way as we close is lost."""
 
 
 class HttpServer:
