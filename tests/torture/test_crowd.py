@@ -60,7 +60,7 @@ def test_ten_thousand_clients_wait_on_one_server_and_all_wake_at_the_same_change
         admin.register("crowd", "1.0.0", HELLO)
         etag = admin.client.get("/v1/deployments/dev").headers["etag"]
         port = int(server.url.rsplit(":", 1)[1])
-        before, threads = arrived(server), threads_of(server)
+        threads = threads_of(server)
 
         async def crowd() -> list[bytes]:
             asked = request(admin.token, etag)
@@ -70,7 +70,7 @@ def test_ten_thousand_clients_wait_on_one_server_and_all_wake_at_the_same_change
             for each in clients:
                 await each.ask(room)
                 changes.append(asyncio.ensure_future(each.change()))
-            while arrived(server) < before + CLIENTS:
+            while arrived(server) < CLIENTS:  # one or two are its own, and idle ones that it had are closed
                 await asyncio.sleep(0.1)
             assert threads_of(server) < threads + 30
             await asyncio.to_thread(admin.promote, "crowd", "1.0.0", "dev")
