@@ -15,7 +15,7 @@ PROCESSES = 2
 
 
 def produce_requests(
-    bootstrap_servers: str, prefix: str, events: int, partitions: int, *, unpriced: float = 0.0
+    bootstrap_servers: str, prefix: str, events: int, partitions: int, *, unpriced: float = 0.0, seed: int = 0
 ) -> float:
     """Produce requests, in order of event time, over all partitions; returns the seconds it took.
 
@@ -25,6 +25,7 @@ def produce_requests(
         events: How many.
         partitions: Over how many partitions.
         unpriced: Share of the events that come without a cost, at least; some always do.
+        seed: Another one for events with other ids.
     """
     began = time.monotonic()
     context = multiprocessing.get_context("spawn")
@@ -32,10 +33,10 @@ def produce_requests(
     workers = [
         context.Process(
             target=_produce,
-            args=(bootstrap_servers, prefix, seed, share, partitions),
+            args=(bootstrap_servers, prefix, PROCESSES * seed + index, share, partitions),
             kwargs={"unpriced": unpriced},
         )
-        for seed, share in enumerate(shares)
+        for index, share in enumerate(shares)
     ]
     for worker in workers:
         worker.start()

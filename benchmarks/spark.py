@@ -113,7 +113,7 @@ def measure(events: int, say: Callable[[str], None]) -> dict[str, float]:
             for workers in (1, 2)
         }
         say(f"few: {small}")
-        produce_requests(servers, PREFIX, events - few, PARTITIONS)
+        produce_requests(servers, PREFIX, events - few, PARTITIONS, seed=1)
         ingest = run_side("ingest", servers, f"ingest-{time.time_ns()}", events, ())
         say(f"collector: {ingest}")
         result["collector_events_per_s"] = round(ingest.events_per_s)
