@@ -101,14 +101,14 @@ def test_a_batch_stays_whole_when_its_source_is_closed_before_the_commit(
     harness.produce("requests", some("a", 10))
     ledger = Ledger()
     source = open_source(harness.settings(), ledger)
-    read = 0
-    while read < 10:
-        if (batch := source.poll(1000, 0.1)) is None:
-            continue
-        read += batch.messages
-        if batch.messages:
-            source.close()
-        ledger.commit(batch, source)
+    deadline, batch = time.monotonic() + 60, None
+    while batch is None or not batch.messages:
+        assert time.monotonic() < deadline, f"nothing was read; {source.lag()}"
+        batch = source.poll(1000, 0.1)
+        if batch is not None and not batch.messages:
+            ledger.commit(batch, source)
+    source.close()
+    ledger.commit(batch, source)
     assert sum(ledger.positions.values()) == 10
 
 
