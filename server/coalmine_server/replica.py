@@ -11,13 +11,11 @@ import structlog
 from coalmine_registry.records import ENVIRONMENTS
 from coalmine_registry.registry import Registry
 from coalmine_schemas.discovery import own_home
-from coalmine_schemas.errors import Transient
-from coalmine_schemas.retry import RetryPolicy, retry
 from coalmine_server.api.app import AccessParts, RegistryParts, create_app
 from coalmine_server.api.http_server import HttpServer
 from coalmine_server.api.hub import DeploymentHub
 from coalmine_server.api.verifier import FailedLogins, Verifier
-from coalmine_server.services.prompt_registry import open_registry
+from coalmine_server.services.prompt_registry import open_registry, when_open
 from coalmine_server.services.sign_on import SignOn
 from coalmine_server.settings import Settings
 from coalmine_server.sockets import allow_many_connections
@@ -70,9 +68,7 @@ class Replica:
         """
         settings = self._settings
         own_home(settings.home)
-        registry = self._registry = retry(
-            lambda: open_registry(settings, reads_only=True), RetryPolicy(), stop or threading.Event(), _wait
-        )
+        registry = self._registry = when_open(lambda: open_registry(settings, reads_only=True), stop)
         stores = self._stores = SnapshotStores(settings, registry)
         verifier = Verifier(registry.tokens)
         changes = self._changes = ChangesElsewhere(registry)
@@ -118,7 +114,3 @@ class Replica:
 def _last_used_unknown() -> Mapping[tuple[str, str], datetime] | None:
     """Who asks which versions are unused is told what the registry knows."""
     return None
-
-
-def _wait(error: Transient, pause_s: float) -> None:
-    _log.warning("cannot start yet", reason=str(error), again_in_s=round(pause_s, 1))

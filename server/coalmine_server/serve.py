@@ -21,8 +21,7 @@ from coalmine_registry.leases import Holder, Lease
 from coalmine_registry.records import ENVIRONMENTS
 from coalmine_registry.registry import Registry
 from coalmine_schemas.discovery import announce_server, end_start, own_home, withdraw_server
-from coalmine_schemas.errors import Transient
-from coalmine_schemas.retry import RetryPolicy, Stopped, retry
+from coalmine_schemas.retry import Stopped
 from coalmine_server.api.app import AccessParts, RegistryParts, create_app
 from coalmine_server.api.http_server import HttpServer
 from coalmine_server.api.hub import DeploymentHub
@@ -35,7 +34,7 @@ from coalmine_server.services.intake import EventLimits, EventReader, Intake
 from coalmine_server.services.intake.links import FeedbackLinks
 from coalmine_server.services.owned_store import SimulatedTime
 from coalmine_server.services.production import check_production
-from coalmine_server.services.prompt_registry import ensure_local_token
+from coalmine_server.services.prompt_registry import ensure_local_token, when_open
 from coalmine_server.services.sign_on import SignOn
 from coalmine_server.services.suites import has_suite
 from coalmine_server.settings import Settings
@@ -123,9 +122,7 @@ class Server:
         if not own_home(settings.home):
             _log.warning("others can look into the home: give it a directory of its own", home=settings.home)
         # Tokens live in it, whatever part this is.
-        self._registry = retry(
-            lambda: waiting_for_space(self._open_registry), RetryPolicy(), stop or threading.Event(), _wait
-        )
+        self._registry = when_open(lambda: waiting_for_space(self._open_registry), stop)
         self._registry.registry.ask_readouts(self._arms_to_promote)
         self._registry.registry.ask_suites(partial(has_suite, settings))
         verifier = Verifier(self._registry.registry.tokens)
@@ -290,10 +287,6 @@ def serve_until_signal(
         os._exit(ExitCode.OK)
     failure = server.failure
     return ExitCode.OK if failure is None else exit_code_of(failure)
-
-
-def _wait(error: Transient, pause_s: float) -> None:
-    _log.warning("cannot start yet", reason=str(error), again_in_s=round(pause_s, 1))
 
 
 def _until(deadline: float) -> float:

@@ -3,12 +3,13 @@
 import fcntl
 import hashlib
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -19,9 +20,13 @@ from coalmine_registry.roles import Actor, Role
 from coalmine_registry.tokens import Tokens
 from coalmine_schemas.atomic_file import write_atomically
 from coalmine_schemas.discovery import CREDENTIALS_FILE, own_home, read_local_token
+from coalmine_schemas.errors import Transient
+from coalmine_schemas.retry import RetryPolicy, retry
 from coalmine_server.errors import ConfigurationError
 from coalmine_server.settings import Settings
 from coalmine_server.settings.readout import ReadoutSettings
+
+T = TypeVar("T")
 
 OLD_TOKENS_FILE = "tokens.json"
 
@@ -31,6 +36,19 @@ _log = structlog.stdlib.get_logger("coalmine.registry")
 def utc_now() -> datetime:
     """The machine's time."""
     return datetime.now(UTC)
+
+
+def when_open(action: Callable[[], T], stop: threading.Event | None) -> T:
+    """What opens the registry, once its database answers; until then it is tried again, and said.
+
+    Raises:
+        Stopped: `stop` was set while it waited.
+    """
+
+    def wait(error: Transient, pause_s: float) -> None:
+        _log.warning("cannot start yet", reason=str(error), again_in_s=round(pause_s, 1))
+
+    return retry(action, RetryPolicy(), stop or threading.Event(), wait)
 
 
 def open_registry(
