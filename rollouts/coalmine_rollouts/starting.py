@@ -192,7 +192,7 @@ def _check_room(tx: Transaction, environment: str, most_at_once: int) -> None:
     if found[0] >= most_at_once:
         raise Conflict(
             f"{found[0]} rollouts hold places in {environment}, and at most {most_at_once} may: wait for one "
-            "to end, or raise the limit"
+            "to end, or raise rollouts.most_at_once"
         )
 
 

@@ -142,7 +142,11 @@ class Server:
             prompts=None
             if self._part == "collector"
             else RegistryParts(
-                self._registry.registry, self._hub, self._last_used, self.ingest.wake_rollouts
+                self._registry.registry,
+                self._hub,
+                self._last_used,
+                self.ingest.wake_rollouts,
+                settings.rollouts.most_at_once,
             ),
             query_threads=settings.server.query_threads,
             secret=self._secret,

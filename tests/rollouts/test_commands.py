@@ -256,7 +256,7 @@ def test_at_most_so_many_run_at_once(registry: Registry, rollouts: Rollouts) -> 
     push(registry, "1.1.0", prompt="other")
     few = Rollouts(registry, most_at_once=1)
     start(few)
-    with pytest.raises(Conflict, match="at most 1 may"):
+    with pytest.raises(Conflict, match=r"at most 1 may.*raise rollouts\.most_at_once"):
         few.start(BOB, "other", "1.1.0", QUICK, environment="prod")
 
 

@@ -60,7 +60,8 @@ def busy_server(tmp_path_factory: pytest.TempPathFactory, trace: Path) -> Iterat
 @pytest.fixture(scope="session")
 def registry_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server that runs the prompt registry alone; tests share it, each with prompts of its own."""
-    with ServerProcess(tmp_path_factory.mktemp("registry") / "home", TRUSTING, part="registry") as server:
+    for_all = {"COALMINE_ROLLOUTS_MOST_AT_ONCE": "1000", **TRUSTING}
+    with ServerProcess(tmp_path_factory.mktemp("registry") / "home", for_all, part="registry") as server:
         yield server
 
 

@@ -13,7 +13,7 @@ from coalmine_consumers.maintenance.policy import MaintenancePolicy
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings
 from coalmine_consumers.store import StoreSettings
 from coalmine_registry.registry import Registry
-from coalmine_rollouts.commands import Rollouts
+from coalmine_rollouts.commands import MOST_AT_ONCE, Rollouts
 from coalmine_server.api.routes import (
     access,
     evidence,
@@ -30,7 +30,14 @@ from coalmine_server.cli.prompts import rollouts as rollout_commands
 from coalmine_server.services.drift import drift_plan
 from coalmine_server.services.plan_metrics import plans_of
 from coalmine_server.services.wiring import collector_settings, maintenance_policy, store_settings
-from coalmine_server.settings import IngestSettings, KafkaSettings, RetentionSettings, Settings, StoreSection
+from coalmine_server.settings import (
+    IngestSettings,
+    KafkaSettings,
+    RetentionSettings,
+    RolloutSettings,
+    Settings,
+    StoreSection,
+)
 from coalmine_server.settings.readout import ReadoutSettings
 
 _SAME = (
@@ -66,6 +73,7 @@ _BY_SETTINGS = (
     (plans_of(ReadoutSettings()).default, Plan()),
     (drift_plan(Settings()), DriftPlan()),
     (KafkaSettings().group_id, KafkaSourceSettings("").group_id),
+    (RolloutSettings().most_at_once, MOST_AT_ONCE),
 )
 _ASKED_WITHOUT = (
     (versions.versions, ("prompt", "version", "environment", "app", "since", "until")),

@@ -144,6 +144,8 @@ class RegistryParts:
     last_used: "LastUsed"
     wake_rollouts: Callable[[], None] = lambda: None
     """Has rollouts decided about now, if this process does that."""
+    most_rollouts_at_once: int = 0
+    """Rollouts that may hold places in one environment at the same time; a replica starts none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +265,7 @@ def build_api(
         app.state.hub = prompts.hub
         app.state.last_used = prompts.last_used
         app.state.wake_rollouts = prompts.wake_rollouts
+        app.state.most_rollouts_at_once = prompts.most_rollouts_at_once
     return app
 
 

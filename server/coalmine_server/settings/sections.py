@@ -123,6 +123,8 @@ class RegistrySettings(Section):
 class RolloutSettings(Section):
     """Rollouts."""
 
+    most_at_once: int = Field(default=5, ge=1, le=1_000)
+    """Rollouts that may hold places in one environment at the same time; others wait or are refused."""
     ping_url: str | None = None
     """URL that is asked once a minute while rollouts are decided about, of a service that raises an alarm
     when it hears nothing; none if unset."""

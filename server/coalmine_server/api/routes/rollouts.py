@@ -48,7 +48,7 @@ class RolloutTemplate:
 
 async def _rollouts_of(request: Request) -> Rollouts:
     found: Registry = request.app.state.registry
-    return Rollouts(found)
+    return Rollouts(found, most_at_once=request.app.state.most_rollouts_at_once)
 
 
 Steered = Annotated[Rollouts, Depends(_rollouts_of)]

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from coalmine_rollouts.records import TERMINAL
 from tests.server.registry_client import Person
 from tests.support.processes.coalmine_process import ServerProcess, coalmine
 
@@ -85,11 +84,7 @@ def team(registry_server: ServerProcess, tmp_path: Path) -> Iterator[Team]:
         admin.make(f"author-{number}", "author") as author,
         admin.make(f"reader-{number}", "reader") as reader,
     ):
-        team = Team(registry_server, admin, author, reader, tmp_path, f"configured-{number}")
-        yield team
-        for each in admin.get("/v1/rollouts", params={"prompt": team.prompt})["items"]:
-            if each["state"] not in TERMINAL:  # an environment has places for five
-                admin.post(f"/v1/rollouts/{each['id']}/abort", {"reason": "the test is over"})
+        yield Team(registry_server, admin, author, reader, tmp_path, f"configured-{number}")
 
 
 def names(found: list[dict[str, Any]]) -> list[str]:

@@ -240,8 +240,8 @@ def test_a_folder_that_may_not_be_read_is_told_and_not_taken_for_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     written(tmp_path / "conf", {"environments/prod.yaml": "", "prompts/refund/1.0.0.md": "Hi\n"})
-    for folder in (tmp_path, *filter(Path.is_dir, tmp_path.rglob("*"))):
-        folder.chmod(0o755)
+    for each in (tmp_path, *tmp_path.rglob("*")):
+        each.chmod(0o755)  # whatever the umask
     monkeypatch.chdir(tmp_path)  # below folders that only their owner may enter
     with without_rights(tmp_path / name), pytest.raises(InvalidFiles) as caught:
         read_files(Path("conf"))
