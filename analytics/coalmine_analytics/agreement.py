@@ -6,7 +6,7 @@ from typing import Final, cast
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import stdtrit
 
 from coalmine_analytics.arrays import FloatArray
 from coalmine_analytics.errors import check_alpha, invalid
@@ -91,7 +91,7 @@ def _bounds(values: FloatArray, clusters: Sequence[Hashable], alpha: float) -> t
     mean = float(values.mean())
     sums = cluster_sums(values - mean, clusters)
     count = len(sums)
-    z = float(stats.t.ppf(1 - alpha / 2, max(count - 1, 1)))
+    z = float(stdtrit(max(count - 1, 1), 1 - alpha / 2))
     added = z * z
     centre = (count * mean + added / 2) / (count + added)
     squares = np.sum((sums * count / values.size) ** 2) + count * (mean - centre) ** 2
@@ -107,6 +107,6 @@ def _transformed(
     sums = cluster_sums(influence, clusters)
     count = len(sums)
     error = float(np.sqrt(np.sum(sums**2) * count / max(count - 1, 1))) / influence.size
-    half = float(stats.t.ppf(1 - alpha / 2, max(count - 1, 1))) * error / (1 - kappa**2)
+    half = float(stdtrit(max(count - 1, 1), 1 - alpha / 2)) * error / (1 - kappa**2)
     centre = np.arctanh(kappa)  # neither -1 nor 1: on such a scale both agree in part
     return float(np.tanh(centre - half)), float(np.tanh(centre + half))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from coalmine_analytics.arrays import BoolArray, FloatArray
 from coalmine_analytics.core.acceptance import Seen, acceptable_log_e
@@ -33,7 +33,7 @@ WEIGHTS = (0.01, 0.02, 0.05, 0.1, 0.25, 0.5)
 """Proposed for the first stage, where another would end in time."""
 _TIMES = 400
 _SHORTEST_H = 0.02
-_POWER = float(norm.ppf(0.9))
+_POWER = float(ndtri(0.9))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import stdtrit
 
 from coalmine_analytics.agreement import cluster_sums
 from coalmine_analytics.errors import check_alpha, invalid
@@ -82,7 +82,7 @@ def corrected_mean(
     influence = weight * (f - f.mean()) / f.size
     influence[known] += (errors - errors.mean()) / n
     variance = float(np.sum(cluster_sums(influence, clusters) ** 2)) * groups / (groups - 1)
-    half = float(stats.t.ppf(1 - alpha / 2, groups - 1)) * np.sqrt(variance)
+    half = float(stdtrit(groups - 1, 1 - alpha / 2)) * np.sqrt(variance)
     return Corrected(
         estimate=estimate,
         lower=estimate - float(half),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import ClassVar, Final
 
-from scipy.stats import poisson
+from scipy.special import pdtrc
 
 from coalmine_alerts.facts import BadRating, Facts, Ratings
 from coalmine_alerts.poisson import Above, above
@@ -109,7 +109,7 @@ class FeedbackAboveUsual(DefaultRule):
 
     def _is_above(self, down: int, accepted: float) -> bool:
         """Whether so many are more than chance makes of as many as were accepted."""
-        chance = float(poisson.sf(down - 1, accepted))
+        chance = float(pdtrc(down - 1, accepted) if down > 0 else 1.0)
         return chance <= self.error_chance and down >= self.times_usual * accepted
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar, Final
 
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from coalmine_alerts.facts import DEFAULT_LIMITS, Facts, LimitWatch, VersionPlace
 from coalmine_alerts.records import Finding
@@ -97,7 +97,7 @@ class KillLimit(DefaultRule):
 
 def _is_above(watch: LimitWatch, accepted: float) -> bool:
     """Whether more calls failed lately than chance explains, if the share is the one that was accepted."""
-    chance = binom.sf(watch.bad_lately - 1, watch.requests_lately, min(accepted, 1.0))
+    chance = bdtrc(watch.bad_lately - 1, watch.requests_lately, min(accepted, 1.0))
     return bool(chance < _CHANCE)
 
 

@@ -26,7 +26,6 @@ _KEYS: Final = ("provider", "response_model", "request_model", "service_tier")
 _COLUMNS: Final = (*_KEYS, *USAGE_KEYS, "other_usage", "cost_nano_usd", "event_time")
 _UNCACHED: Final = "cost_uncached_nano_usd"
 _OF_CACHE: Final = tuple(field for field, key in USAGE_KEYS.items() if key.startswith("cache_"))
-_BY_LIST: Final = pa.array(["price_list"])
 _FEW: Final = 16
 """Below so many rows of a price, one by one is faster."""
 
@@ -58,7 +57,7 @@ class Pricer:
         """
         wanted = pc.is_null(table.column("cost_nano_usd"))
         if self._prices.has_own:
-            wanted = pc.or_(wanted, pc.is_in(table.column("cost_source"), value_set=_BY_LIST))
+            wanted = pc.or_(wanted, pc.is_in(table.column("cost_source"), value_set=pa.array(["price_list"])))
         rows = np.flatnonzero(wanted.to_numpy())
         if len(rows):
             table = self._priced(table, rows)

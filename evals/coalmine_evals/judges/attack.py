@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Final
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from coalmine_analytics.agreement import cluster_sums
 from coalmine_evals.judges.addressed import signs_of_address
@@ -175,7 +175,7 @@ def _interval(scored: Sequence[tuple[Attacked, float]]) -> tuple[float | None, f
             continue
         sums = cluster_sums(shifts - shifts.mean(), names)
         error = float(np.sqrt(np.sum(sums**2) * count / (count - 1))) / shifts.size
-        half = max(half, float(stats.t.ppf(0.975, count - 1)) * error)
+        half = max(half, float(stdtrit(count - 1, 0.975)) * error)
     mean = float(shifts.mean())
     return mean - half, mean + half
 

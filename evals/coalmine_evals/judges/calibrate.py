@@ -7,7 +7,6 @@ from statistics import fmean
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
 from coalmine_analytics.agreement import agreement
 from coalmine_evals.judges.judge import Judge
@@ -126,4 +125,6 @@ def _length(each: Measured) -> float:
 def _correlation(values: Sequence[float], lengths: Sequence[float]) -> float | None:
     if len(values) < MIN_LABELS or np.ptp(values) == 0 or np.ptp(lengths) == 0:
         return None
+    from scipy import stats  # noqa: PLC0415 - half a second
+
     return float(stats.spearmanr(values, lengths).statistic)

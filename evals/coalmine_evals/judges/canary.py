@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Final
 
-from scipy import stats
+from scipy.special import stdtrit
 
 from coalmine_evals.judges.labelled import Labelled
 from coalmine_evals.results.judges import CanaryState, CanaryStatus
@@ -96,7 +96,7 @@ def _shift(before: Mapping[str, float], day: CanaryDay) -> tuple[float, float, f
     if len(changes) < 2:
         return None
     mean = fmean(changes)
-    half = float(stats.t.ppf(1 - ALPHA / 2, len(changes) - 1)) * stdev(changes) / math.sqrt(len(changes))
+    half = float(stdtrit(len(changes) - 1, 1 - ALPHA / 2)) * stdev(changes) / math.sqrt(len(changes))
     return mean, mean - half, mean + half
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
 from coalmine_evals.judges.family import shared_family
 from coalmine_evals.judges.pairs import LlmJudgePairs, position_consistency
@@ -101,8 +100,8 @@ def at_equal_length(
     lengths = np.array([_log_length(one.output) - _log_length(two.output) for one, two in pairs])
     if np.ptp(scores) == 0 or np.ptp(lengths) == 0:
         return None
-    line = stats.linregress(lengths, scores)
-    return AtEqualLength(float(scores.mean()), float(line.intercept), float(line.rvalue))
+    at_equal = float(np.polyfit(lengths, scores, 1)[1])
+    return AtEqualLength(float(scores.mean()), at_equal, float(np.corrcoef(lengths, scores)[0, 1]))
 
 
 def _log_length(output: Output) -> float:

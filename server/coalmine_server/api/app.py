@@ -1,26 +1,21 @@
 """The HTTP API, put together, and its OpenAPI document."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, FastAPI, Request
-from fastapi.routing import APIRoute
-from fastapi.security import HTTPBearer
-from starlette.routing import BaseRoute
+from fastapi import FastAPI, Request
 from starlette.types import ASGIApp
 
-from coalmine_registry.roles import Role
-from coalmine_server.api.auth import needs, required_roles
-from coalmine_server.api.parameters import known_parameters
+from coalmine_server.api.auth import required_roles
+from coalmine_server.api.modules import KNOWN, MEASURES, PROMPTS, operation_id, routes_of
 from coalmine_server.api.problems import PROBLEM_MEDIA_TYPE, install_problem_handlers
 from coalmine_server.api.representation import JSON_MEDIA_TYPE
-from coalmine_server.api.routes import ad_hoc, calls, costs, measures, pipeline, readouts
 from coalmine_server.errors import NotFound
 from coalmine_server.services.owned_store import NotReady, OwnedStore
 
@@ -37,11 +32,6 @@ if TYPE_CHECKING:
 
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
-
-
-def operation_id(route: APIRoute) -> str:
-    """Names an operation by its function: unique here, and short in generated clients."""
-    return route.name
 
 
 def install_openapi(app: FastAPI) -> None:
@@ -158,68 +148,10 @@ class AccessParts:
     """Knows tokens of an identity provider."""
 
 
-_BEARER = Depends(HTTPBearer(auto_error=False, description="For OpenAPI; the middleware checks it."))
-_KNOWN = Depends(known_parameters)
-
-# What a route depends on takes FastAPI milliseconds to work out, and there are 160: once a process.
-
-
-@cache
-def _routes_of_measures() -> Sequence[BaseRoute]:
-    """Those of measures and of the pipeline."""
-    from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
-        alerts,
-        backups,
-        datasets,
-        eval_runs,
-        events,
-        judges,
-        production,
-        reruns,
-        suites,
-        traces,
-    )
-
-    router = APIRouter(generate_unique_id_function=operation_id)
-    for each in (measures, calls, costs, pipeline, readouts, ad_hoc):
-        router.include_router(each.router, dependencies=[_BEARER, needs(Role.READER), _KNOWN])
-    router.include_router(readouts.changes, dependencies=[_BEARER, _KNOWN])
-    for part in (
-        *(alerts, backups, datasets, suites, eval_runs),
-        *(events, judges, production, reruns, traces),
-    ):
-        router.include_router(part.router, dependencies=[_BEARER, _KNOWN])
-    return router.routes
-
-
-@cache
-def _routes_of_prompts() -> Sequence[BaseRoute]:
-    """Those of the prompt registry."""
-    from coalmine_server.api.routes import (  # noqa: PLC0415 - imports SQLAlchemy
-        access,
-        deployments,
-        environments,
-        evidence,
-        experiments,
-        freezes,
-        promotions,
-        prompts,
-        rollouts,
-    )
-
-    router = APIRouter(generate_unique_id_function=operation_id)
-    for part in (
-        *(prompts, promotions, environments, experiments, rollouts),
-        *(freezes, evidence, deployments, access),
-    ):
-        router.include_router(part.router, dependencies=[_BEARER, _KNOWN])
-    return router.routes
-
-
 def build_api(
     stores: Stores,
     *,
-    with_measures: bool = True,
+    measures: Iterable[str] = tuple(MEASURES),
     prompts: RegistryParts | None = None,
     query_threads: int = 4,
 ) -> FastAPI:
@@ -227,7 +159,7 @@ def build_api(
 
     Args:
         stores: Where to find the store.
-        with_measures: True to include the routes of measures and of the pipeline.
+        measures: Modules of measures and of the pipeline whose routes to include.
         prompts: The prompt registry, to include its routes.
         query_threads: Questions about measures that are worked on at the same time; others wait.
     """
@@ -252,10 +184,7 @@ def build_api(
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=operation_id,
-        routes=[
-            *(_routes_of_measures() if with_measures else ()),
-            *(_routes_of_prompts() if prompts is not None else ()),
-        ],
+        routes=routes_of([*measures, *(() if prompts is None else PROMPTS)]),
     )
     app.state.stores = stores
     install_problem_handlers(app)
@@ -288,7 +217,7 @@ def create_app(
         access: Who may ask.
         metrics: What `/metrics` shows; the API's own metrics are added.
         stores: Where to find the store.
-        with_measures: As for `build_api`.
+        with_measures: True to include the routes of measures and of the pipeline.
         prompts: As for `build_api`.
         query_threads: As for `build_api`.
         secret: What this server proves itself with to those who read its announcement.
@@ -307,7 +236,9 @@ def create_app(
     from coalmine_server.api.routes.traces import SpanMetrics  # noqa: PLC0415
     from coalmine_server.api.shared_answers import SharedAnswersMiddleware  # noqa: PLC0415
 
-    app = build_api(stores, with_measures=with_measures, prompts=prompts, query_threads=query_threads)
+    app = build_api(
+        stores, measures=MEASURES if with_measures else (), prompts=prompts, query_threads=query_threads
+    )
     app.state.metrics = metrics
     app.state.verifier = access.verifier
     app.state.secret = secret
@@ -318,7 +249,7 @@ def create_app(
     if with_measures:
         from coalmine_server.api.routes import feedback  # noqa: PLC0415 - imports SQLAlchemy
 
-        app.include_router(feedback.router, dependencies=[Depends(known_parameters)])
+        app.include_router(feedback.router, dependencies=[KNOWN])
         open_paths = feedback.OPEN_PATHS
     else:
         app.add_api_route("/v1/{rest:path}", _elsewhere, include_in_schema=False)

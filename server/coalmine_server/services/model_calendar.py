@@ -3,20 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from coalmine_alerts.configuration.records import Configuration
 from coalmine_alerts.results.models import CalendarModel
-from coalmine_alerts.rules.models import ModelDeprecated, shipped_deprecations
 from coalmine_consumers import queries
 from coalmine_consumers.store import Reader
+
+if TYPE_CHECKING:
+    from coalmine_alerts.configuration.records import Configuration
 
 LATELY: Final = timedelta(days=30)
 
 
 def model_calendar(
     reader: Reader,
-    configuration: Configuration,
+    configuration: "Configuration",
     now: datetime,
     *,
     limit: int,
@@ -31,6 +32,8 @@ def model_calendar(
         limit: Maximum number of rows.
         among: Only for prompts that match one of these patterns; None for all.
     """
+    from coalmine_alerts.rules.models import ModelDeprecated, shipped_deprecations  # noqa: PLC0415 - all rules
+
     configured = next((each.rule for each in configuration.rules if each.name == ModelDeprecated.name), None)
     ends = {
         each.model: each for each in (shipped_deprecations() if configured is None else configured.models)
