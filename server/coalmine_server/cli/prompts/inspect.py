@@ -40,15 +40,15 @@ def prompts(context: typer.Context, *, token: TokenOption = None, as_json: AsJso
     if as_json:
         write_json(items)
         return
-    environments = ("dev", "staging", "prod")
+    from coalmine_registry.records import ENVIRONMENTS
     write_table(
-        ["prompt", "versions", "latest", *environments],
+        ["prompt", "versions", "latest", *ENVIRONMENTS],
         [
             (
                 item["name"],
                 item["versions"],
                 item["latest"],
-                *(_serving(item, each, running.get((item["name"], each))) for each in environments),
+                *(_serving(item, each, running.get((item["name"], each))) for each in ENVIRONMENTS),
             )
             for item in items
         ],
