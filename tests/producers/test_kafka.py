@@ -147,6 +147,7 @@ def test_a_broker_killed_and_restarted_loses_nothing(
     with _client(tmp_path, broker.bootstrap_servers, topic_prefix) as cm:
         made = [_call(cm) for _ in range(2000)]
         broker.kill()
+        assert not broker.running
         made += [_call(cm) for _ in range(2000)]
         broker.start()
         made += [_call(cm) for _ in range(100)]

@@ -87,7 +87,7 @@ def world() -> _World:
 
 
 def test_a_client_that_failed_is_followed_by_another(world: _World) -> None:
-    for number in range(20):
+    for number in range(2 * FAILURES):
         world.polls(60)
         world.clients[-1].fails = True
         world.polls(0.5)
