@@ -34,7 +34,7 @@ def reading(reader: Reader, problems: list[object], looks: list[int]) -> Iterato
                     problems.append(row)
                 if raw and row["position"] != 3 * raw:
                     problems.append(row)
-                time.sleep(0.005)  # the writer needs the processor, too
+                time.sleep(0.05)  # the writer needs the processor, too
         except Exception as error:  # noqa: BLE001 - the test fails with it
             problems.append(error)
 
