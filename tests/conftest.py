@@ -158,17 +158,6 @@ def schema_registry(share_server: Callable[[str], None]) -> Iterator[SchemaRegis
         yield registry
 
 
-@pytest.fixture
-def own_schema_registry() -> Iterator[Callable[[], SchemaRegistry]]:
-    """Makes started registries of the test's own, to stop and restart."""
-    with ExitStack() as registries:
-
-        def make() -> SchemaRegistry:
-            return registries.enter_context(_server("schema registry", lambda: SchemaRegistry(owned=True)))
-
-        yield make
-
-
 @pytest.fixture(scope="session")
 def postgres(share_server: Callable[[str], None]) -> Iterator[PostgresServer]:
     """The PostgreSQL all tests share. Make a database of your own with `create_database`; never stop it."""

@@ -1,7 +1,5 @@
 """The tests' Kafka broker does what the tests of everything else rest on."""
 
-from collections.abc import Callable
-
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
 
@@ -91,26 +89,6 @@ def test_topics_are_not_created_by_merely_naming_them(kafka: KafkaBroker, topic_
     topic = f"{topic_prefix}unasked"
     kafka.admin().list_topics(topic, timeout=10)
     assert topic not in kafka.admin().list_topics(timeout=10).topics
-
-
-def test_a_killed_broker_comes_back_at_the_same_address_with_its_data(
-    own_kafka: Callable[..., KafkaBroker],
-) -> None:
-    broker = own_kafka()
-    address = broker.bootstrap_servers
-    broker.create_topics("kept")
-    _produce(broker, "kept", [b"before the kill"])
-
-    broker.kill()
-    assert not broker.running
-    broker.restart()
-    _produce(broker, "kept", [b"after the kill"])
-
-    broker.stop()
-    assert not broker.running
-    broker.restart()
-    assert broker.bootstrap_servers == address
-    assert _read(broker, "kept", 2) == [b"before the kill", b"after the kill"]
 
 
 def test_a_broker_that_cannot_start_says_why_with_its_own_log() -> None:

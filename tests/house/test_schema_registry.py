@@ -1,7 +1,5 @@
 """The tests' schema registry speaks the part of Confluent's API that our clients use."""
 
-from collections.abc import Callable
-
 import httpx2
 
 from tests.support.servers.schema_registry import SchemaRegistry
@@ -29,14 +27,3 @@ def test_an_unknown_id_is_not_found_with_confluents_error_code(schema_registry: 
     reply = httpx2.get(f"{schema_registry.url}/schemas/ids/987654", timeout=30)
     assert reply.status_code == 404
     assert reply.json()["error_code"] == 40403
-
-
-def test_a_restarted_registry_answers_at_the_same_address_and_has_forgotten(
-    own_schema_registry: Callable[[], SchemaRegistry],
-) -> None:
-    registry = own_schema_registry()
-    address = registry.url
-    _register(registry, "kept-value", _STRING)
-    registry.restart()
-    assert registry.url == address
-    assert "kept-value" not in httpx2.get(f"{registry.url}/subjects", timeout=30).json()

@@ -1,9 +1,9 @@
 """Frames with a schema registry, above all with one that is not there."""
 
 import logging
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -20,6 +20,7 @@ from tests.support.eventually import eventually
 from tests.support.oracles.produced import Produced, ids, in_kafka, requests_of, spooled
 from tests.support.servers.kafka_broker import KafkaBroker
 from tests.support.servers.ports import free_port
+from tests.support.servers.round_robin import RoundRobin
 from tests.support.servers.schema_registry import SchemaRegistry
 
 
@@ -70,26 +71,28 @@ def test_a_registry_gives_confluent_frames(
 @pytest.mark.kafka
 def test_a_registry_that_is_down_at_the_start_blocks_nothing_and_is_found_when_it_comes(
     kafka: KafkaBroker,
-    own_schema_registry: Callable[[], SchemaRegistry],
+    schema_registry: SchemaRegistry,
     topic_prefix: str,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     _create_topics(kafka, topic_prefix)
-    registry = own_schema_registry()
-    registry.stop()
-    with caplog.at_level(logging.WARNING), _client(tmp_path, kafka, topic_prefix, registry.url) as cm:
+    with (
+        caplog.at_level(logging.WARNING),
+        RoundRobin([]) as way,
+        _client(tmp_path, kafka, topic_prefix, way.url + urlsplit(schema_registry.url).path) as cm,
+    ):
         made = [_call(cm) for _ in range(200)]
         assert cm.flush(30)
         assert (cm.stats().spooled, cm.stats().delivered) == (200, 0)
         assert all(one.schema_ref.startswith("fingerprint:") for one in spooled(tmp_path))
         assert in_kafka(kafka.bootstrap_servers, topic_prefix) == []
-        registry.start()
+        way.servers = [schema_registry.url]
         eventually(lambda: cm.stats().drained == 200, within_s=120)
         made.append(_call(cm))
         assert cm.flush(30)
         assert cm.stats().delivered == 1
-    found = _in_kafka(kafka, topic_prefix, registry.url)
+    found = _in_kafka(kafka, topic_prefix, schema_registry.url)
     assert ids(found) == dict.fromkeys(made, 1)
     assert all(one.schema_ref.startswith("id:") for one in found)
     assert len([line for line in caplog.messages if "registry does not answer" in line]) == 1

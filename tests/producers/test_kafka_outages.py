@@ -15,7 +15,7 @@ from coalmine_schemas.topics import topic_name
 from tests.support.eventually import eventually
 from tests.support.oracles.produced import ids, in_kafka, spooled
 from tests.support.servers.kafka_broker import KafkaBroker
-from tests.support.servers.kafka_proxy import FAULTS, Fault, KafkaProxy
+from tests.support.servers.kafka_proxy import FAULTS, Fault, KafkaProxy, under_each_fault
 
 pytestmark = pytest.mark.kafka
 
@@ -65,11 +65,15 @@ def _survives(
     return back_after_s
 
 
-@pytest.mark.parametrize("fault", FAULTS)
 def test_a_short_fault_costs_nothing_and_needs_nobody(
-    proxied_kafka: tuple[KafkaBroker, KafkaProxy], topic_prefix: str, tmp_path: Path, fault: Fault
+    kafka: KafkaBroker, topic_prefix: str, tmp_path: Path
 ) -> None:
-    _survives(*proxied_kafka, topic_prefix, tmp_path, fault, lasts_s=3)
+    under_each_fault(
+        kafka,
+        lambda proxy, fault: _survives(
+            kafka, proxy, f"{topic_prefix}{fault}-", tmp_path / fault, fault, lasts_s=3
+        ),
+    )
 
 
 @pytest.mark.campaign
@@ -111,14 +115,10 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize("fault", ["refuse", "hang"])
-def test_a_service_killed_in_an_outage_loses_its_last_moment_only(
-    proxied_kafka: tuple[KafkaBroker, KafkaProxy], topic_prefix: str, tmp_path: Path, fault: Fault
-) -> None:
-    broker, proxy = proxied_kafka
-    broker.create_topics(*(topic_name(event, topic_prefix) for event in ("requests", "feedback", "scores")))
+def _is_killed(broker: KafkaBroker, proxy: KafkaProxy, prefix: str, home: Path, fault: Fault) -> None:
+    broker.create_topics(*(topic_name(event, prefix) for event in ("requests", "feedback", "scores")))
     service = subprocess.Popen(
-        [sys.executable, "-c", _KILLED, str(tmp_path), proxy.bootstrap_servers, topic_prefix],
+        [sys.executable, "-c", _KILLED, str(home), proxy.bootstrap_servers, prefix],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -138,8 +138,18 @@ def test_a_service_killed_in_an_outage_loses_its_last_moment_only(
     made = [line.split() for line in told if line != "connected\n"]
     safe = {line[0] for line in made if line[-1] != "late"}
     assert len(safe) > 100
-    recover(tmp_path / "spool")
-    found = {*ids(spooled(tmp_path)), *ids(in_kafka(broker.bootstrap_servers, topic_prefix))}
+    recover(home / "spool")
+    found = {*ids(spooled(home)), *ids(in_kafka(broker.bootstrap_servers, prefix))}
     assert safe <= found
     # And of what came later the most: the spool is written every 50 ms.
     assert len(found) > 0.8 * len(made)
+
+
+def test_a_service_killed_in_an_outage_loses_its_last_moment_only(
+    kafka: KafkaBroker, topic_prefix: str, tmp_path: Path
+) -> None:
+    under_each_fault(
+        kafka,
+        lambda proxy, fault: _is_killed(kafka, proxy, f"{topic_prefix}{fault}-", tmp_path / fault, fault),
+        ("refuse", "hang"),
+    )

@@ -6,18 +6,18 @@ percentile of its first values in the experiment, of all arms together, which th
 never depend on the values they are applied to. Values beyond count as much as the bound.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
-from coalmine_consumers.aggregation.groups import codes_of, distinct
+from coalmine_consumers.aggregation.groups import Codes, codes_of, distinct, group_by
 from coalmine_consumers.aggregation.named_values import NamedValues
-from coalmine_consumers.arrays import FloatArray
+from coalmine_consumers.arrays import BoolArray, FloatArray, IntArray
 from coalmine_consumers.sql import fetch_rows, fetch_table, lent, replace_rows
 from coalmine_schemas.ranges import Range
 
@@ -26,6 +26,8 @@ FIRST_VALUES = 200
 """Bounds need this many values: the most extreme one on either side is then left out."""
 
 Basis = Literal["declared", "first values"]
+Key: TypeAlias = tuple[str, str]
+"""An experiment and a metric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,42 +78,51 @@ def bounds_for(
         ingest_id: The batch.
         now: When it is committed.
     """
-    if not len(named.names):
+    codes, names = codes_of(experiments), codes_of(named.names)
+    found, metrics = distinct(experiments), named.names.unique().to_pylist()
+    groups = group_by(Codes(codes.of_row[named.row], codes.size), Codes(names.of_row[named.name], names.size))
+    if not groups.count:
         return []
-    codes = codes_of(experiments)
-    found = distinct(experiments)
+    keys = [
+        (found[experiment], metrics[metric])
+        for experiment, metric in zip(
+            codes.of_row[named.row[groups.a_row]].tolist(),
+            names.of_row[named.name[groups.a_row]].tolist(),
+            strict=True,
+        )
+    ]
     stored = {(each.experiment, each.metric): each for each in read_bounds(connection, found)}
-    fresh: dict[tuple[str, str], Bound] = {}
-    of_value = codes.of_row[named.row]
-    for metric_code, metric in enumerate(named.names.to_pylist()):
-        for code, experiment in enumerate(found):
-            key = experiment, metric
-            if (known := fresh.get(key) or stored.get(key)) is not None and known.low is not None:
-                continue
-            mine = named.values[(named.name == metric_code) & (of_value == code)]
-            if len(mine):
-                fresh[key] = _bound(connection, key, mine, declared.get(metric), ingest_id=ingest_id, now=now)
+    is_open = np.array([key not in stored or stored[key].low is None for key in keys])
+    values = _by_key(keys, groups.of_row, named.values, is_open)
+    first = _first_values(connection, [key for key in values if key[1] not in declared])
+    fresh: dict[Key, Bound] = {}
+    kept: dict[Key, FloatArray] = {}
+    for key, mine in values.items():
+        if (limits := declared.get(key[1])) is not None:
+            fresh[key] = Bound(*key, *limits, "declared", ingest_id - 1, now)
+        elif len(mine) + len(first.get(key, ())) < FIRST_VALUES:
+            kept[key] = mine
+            fresh[key] = Bound(*key, None, None, "first values", ingest_id, now)
+        else:
+            together = np.concatenate([first.get(key, mine[:0]), mine])
+            fresh[key] = Bound(*key, *_frozen(together), "first values", ingest_id, now)
+    _keep(connection, kept)
+    _forget(connection, first.keys() - kept.keys())
     _store(connection, [*fresh.values()])
     return [*(stored | fresh).values()]
 
 
-def _bound(
-    connection: duckdb.DuckDBPyConnection,
-    key: tuple[str, str],
-    values: FloatArray,
-    limits: Range | None,
-    *,
-    ingest_id: int,
-    now: datetime,
-) -> Bound:
-    if limits is not None:
-        return Bound(*key, *limits, "declared", ingest_id - 1, now)
-    first = np.concatenate([_first_values(connection, key), values])
-    if len(first) < FIRST_VALUES:
-        _keep(connection, key, values)
-        return Bound(*key, None, None, "first values", ingest_id, now)
-    _keep(connection, key, None)
-    return Bound(*key, *_frozen(first), "first values", ingest_id, now)
+def _by_key(
+    keys: list[Key], of_value: IntArray, values: FloatArray, is_open: BoolArray
+) -> dict[Key, FloatArray]:
+    """The values of each key that is open."""
+    mine = np.flatnonzero(is_open[of_value])  # none, in nearly every batch
+    if not len(mine):
+        return {}
+    mine = mine[np.argsort(of_value[mine], kind="stable")]
+    opened, starts = np.unique(of_value[mine], return_index=True)
+    parts = np.split(values[mine], starts[1:])
+    return {keys[group]: part for group, part in zip(opened.tolist(), parts, strict=True)}
 
 
 def _frozen(values: FloatArray) -> tuple[float, float]:
@@ -131,27 +142,48 @@ def _frozen(values: FloatArray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _first_values(connection: duckdb.DuckDBPyConnection, key: tuple[str, str]) -> FloatArray:
-    found = fetch_table(
-        connection,
-        "SELECT value FROM experiment_first_values WHERE experiment = $experiment AND metric = $metric",
-        {"experiment": key[0], "metric": key[1]},
-    )
-    values: FloatArray = found["value"].to_numpy()
-    return values
+def _first_values(connection: duckdb.DuckDBPyConnection, keys: list[Key]) -> dict[Key, list[float]]:
+    """The first values of those keys that have some."""
+    first: dict[Key, list[float]] = {}
+    if not keys:
+        return first
+    with lent(connection, asked=_table(keys)):
+        found = fetch_table(
+            connection,
+            "SELECT experiment, metric, value FROM experiment_first_values "
+            "SEMI JOIN asked USING (experiment, metric)",
+        )
+    for experiment, metric, value in zip(*(column.to_pylist() for column in found.columns), strict=True):
+        first.setdefault((experiment, metric), []).append(value)
+    return first
 
 
-def _keep(connection: duckdb.DuckDBPyConnection, key: tuple[str, str], values: FloatArray | None) -> None:
-    """Adds to the first values of a name, or forgets them."""
-    named = {"experiment": key[0], "metric": key[1]}
-    if values is None:
-        forget = "DELETE FROM experiment_first_values WHERE experiment = $experiment AND metric = $metric"
-        connection.execute(forget, named).fetchall()
+def _keep(connection: duckdb.DuckDBPyConnection, values: Mapping[Key, FloatArray]) -> None:
+    """Adds to first values."""
+    if not values:
         return
-    with lent(connection, first_values=pa.table({"value": values})):
+    at = np.repeat(np.arange(len(values)), [len(each) for each in values.values()])
+    rows = _table(values).take(at).append_column("value", pa.array(np.concatenate([*values.values()])))
+    with lent(connection, kept=rows):
+        connection.execute("INSERT INTO experiment_first_values BY NAME SELECT * FROM kept").fetchall()
+
+
+def _forget(connection: duckdb.DuckDBPyConnection, keys: Collection[Key]) -> None:
+    """Removes first values."""
+    if not keys:
+        return
+    with lent(connection, asked=_table(keys)):
         connection.execute(
-            "INSERT INTO experiment_first_values SELECT $experiment, $metric, value FROM first_values", named
+            "DELETE FROM experiment_first_values "
+            "WHERE (experiment, metric) IN (SELECT (experiment, metric) FROM asked)"
         ).fetchall()
+
+
+def _table(keys: Iterable[Key]) -> pa.Table:
+    experiments, metrics = zip(*keys, strict=True)
+    return pa.table(
+        {"experiment": pa.array(experiments, pa.string()), "metric": pa.array(metrics, pa.string())}
+    )
 
 
 def _store(connection: duckdb.DuckDBPyConnection, fresh: list[Bound]) -> None:

@@ -44,7 +44,6 @@ prefix "custom.". Two metrics are made of units when sums are read (see `experim
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -455,15 +454,17 @@ def _within_bounds(rows: pa.Table, named: NamedValues, references: References) -
     """Which values count, and as how much."""
     if references.as_they_are or not len(named.names):
         return np.arange(len(named.values)), named.values
-    codes = codes_of(rows["experiment"])
-    keys = list(product(distinct(rows["experiment"]), named.names.to_pylist()))
-    found = [references.bounds.get(key) for key in keys]
-    none = (None, None)
-    limits = [none if each is None else (each.low, each.high) for each in found]
-    low, high = np.array(limits, np.float64).reshape(-1, 2).T
-    since = np.array([0 if each is None else each.since_ingest_id for each in found], np.int64)
+    codes, names = codes_of(rows["experiment"]), codes_of(named.names)
+    experiments = {name: code for code, name in enumerate(distinct(rows["experiment"]))}
+    metrics = {name: code for code, name in enumerate(named.names.unique().to_pylist())}
+    low, high = np.full((2, codes.size * len(metrics)), np.nan)
+    since = np.zeros(len(low), np.int64)
+    for (experiment, metric), each in references.bounds.items():
+        if each.low is not None and experiment in experiments and metric in metrics:
+            at = experiments[experiment] * len(metrics) + metrics[metric]
+            low[at], high[at], since[at] = each.low, each.high, each.since_ingest_id
     batch = rows["attributed_in" if "attributed_in" in rows.column_names else "ingest_id"].to_numpy()
-    key = codes.of_row[named.row] * len(named.names) + named.name
+    key = codes.of_row[named.row] * len(metrics) + names.of_row[named.name]
     counted = np.flatnonzero(~np.isnan(low[key]) & (batch[named.row] > since[key]))
     key = key[counted]
     return counted, np.clip(named.values[counted], low[key], high[key])

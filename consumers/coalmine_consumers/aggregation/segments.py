@@ -148,8 +148,8 @@ def read_keys(connection: duckdb.DuckDBPyConnection) -> list[DeclaredKey]:
 def read_segments(
     connection: duckdb.DuckDBPyConnection, experiments: Sequence[str] | None = None
 ) -> Segments:
-    """Declared keys, and the values that these experiments have of them, or all."""
-    keys = read_keys(connection)
+    """Declared keys, and the values that these experiments have of them, or all; none of no experiment."""
+    keys = read_keys(connection) if experiments is None or experiments else []
     if not keys:
         return Segments()
     found = fetch_table(
@@ -171,8 +171,10 @@ def segments_for(connection: duckdb.DuckDBPyConnection, inside: pa.Table) -> Seg
         connection: Inside the batch's transaction.
         inside: The batch's new requests that belong to experiments.
     """
+    if not inside.num_rows:
+        return Segments()
     declared = [each.segment_key for each in read_keys(connection) if each.until_ingest_id is None]
-    if not declared or not inside.num_rows:
+    if not declared:
         return Segments()
     stored = read_segments(connection, distinct(inside["experiment"]))
     entries = _Entries(inside)

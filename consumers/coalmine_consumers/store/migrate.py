@@ -34,28 +34,37 @@ def published_migrations() -> list[Migration]:
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, migrations: Sequence[Migration]) -> list[str]:
-    """Applies what is missing, each in its own transaction, and returns the names applied.
+    """Applies what is missing and returns the names applied: all at once to a new store, else one by one.
+
+    Each of an old store's has a transaction of its own: DuckDB may refuse to alter a table again in the one
+    that filled it.
 
     Raises:
         StoreDamaged: The store holds a migration this release does not know: a newer release wrote it.
     """
     connection.execute(_LEDGER)
-    applied = [name for (name,) in connection.sql("SELECT name FROM schema_migrations").fetchall()]
-    if unknown := set(applied) - {migration.name for migration in migrations}:
+    applied = {name for (name,) in connection.sql("SELECT name FROM schema_migrations").fetchall()}
+    if unknown := applied - {migration.name for migration in migrations}:
         raise StoreDamaged(f"the store was written by a newer release: it has {', '.join(sorted(unknown))}")
-    done: list[str] = []
-    for migration in migrations:
-        if migration.name in applied:
-            continue
-        connection.begin()
-        try:
-            connection.execute(migration.sql)
-            connection.execute(
-                "INSERT INTO schema_migrations (name) VALUES ($name)", {"name": migration.name}
-            )
-            connection.commit()
-        except BaseException:
-            connection.rollback()
-            raise
-        done.append(migration.name)
-    return done
+    missing = [migration for migration in migrations if migration.name not in applied]
+    if missing and not applied:
+        _apply(connection, missing)
+    else:
+        for migration in missing:
+            _apply(connection, [migration])
+    return [migration.name for migration in missing]
+
+
+def _apply(connection: duckdb.DuckDBPyConnection, step: Sequence[Migration]) -> None:
+    """Applies migrations in one transaction."""
+    connection.begin()
+    try:
+        connection.execute("\n".join(migration.sql for migration in step))
+        connection.execute(
+            "INSERT INTO schema_migrations (name) SELECT unnest($names)",
+            {"names": [migration.name for migration in step]},
+        )
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise

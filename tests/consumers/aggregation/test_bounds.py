@@ -139,3 +139,30 @@ def test_a_name_that_begins_like_one_of_ours_is_kept_apart(tmp_path: Path) -> No
     store.commit(Feed().batch([*measured(0, "pass", 1, 0), *measured(100, "not_binary.pass", 1.0)]))
     assert binary(store) == {"pass", "custom.not_binary.pass"}
     store.close()
+
+
+def test_each_name_of_each_experiment_has_first_values_of_its_own(store: Store) -> None:
+    feed, half = Feed(), FIRST_VALUES // 2
+    around = {
+        ("exp", "words"): 100,
+        ("exp", "letters"): 500,
+        ("other", "words"): 900,
+        ("other", "lines"): 3,
+    }
+    for part in range(2):
+        rows = [
+            {**row, "experiment": experiment}
+            for place, ((experiment, name), value) in enumerate(around.items())
+            for row in measured(10_000 * part + 1_000 * place, name, *np.linspace(value, value + 1, half))
+        ]
+        store.commit(feed.batch([rows[(7 * at) % len(rows)] for at in range(len(rows))]))  # in no order
+        kept = "SELECT experiment, metric, count(*) AS n FROM experiment_first_values GROUP BY ALL"
+        found = {(row["experiment"], row["metric"]): row["n"] for row in store.reader().rows(kept)}
+        assert found == (dict.fromkeys(around, half) if part == 0 else {})
+    with store.cursor() as cursor:
+        bounds = {(each.experiment, each.metric): each for each in read_bounds(cursor)}
+    assert bounds.keys() == around.keys()
+    for key, value in around.items():
+        low, high = bounds[key].low, bounds[key].high
+        assert low is not None and high is not None
+        assert value <= low < value + 0.1 < value + 0.9 < high <= value + 1

@@ -1,6 +1,7 @@
 """Quantities by one or two dimensions say what plain SQL over raw rows says."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import timedelta
 from itertools import combinations
 from typing import Any
@@ -62,13 +63,15 @@ def rows(count: int, seed: int = 3) -> tuple[list[Row], list[Row], list[Row]]:
     return calls, given, scores
 
 
-@pytest.fixture
-def several(store: Store) -> Store:
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Only read, so made once."""
     calls, given, scores = rows(600)
     feed = Feed()
-    store.commit(feed.batch(calls[:400], given, scores))
-    store.commit(feed.batch(calls[400:]))
-    return store
+    with closing(Store.open(tmp_path_factory.mktemp("several"))) as store:
+        store.commit(feed.batch(calls[:400], given, scores))
+        store.commit(feed.batch(calls[400:]))
+        yield store
 
 
 def value(row: QuantityRow, name: str) -> object:

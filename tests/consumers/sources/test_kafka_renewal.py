@@ -21,7 +21,7 @@ from coalmine_schemas.kafka_watchdog import Watchdog
 from tests.support.doubles.source_harness import KafkaHarness, Ledger, drain
 from tests.support.eventually import eventually
 from tests.support.servers.kafka_broker import KafkaBroker
-from tests.support.servers.kafka_proxy import FAULTS, Fault, KafkaProxy
+from tests.support.servers.kafka_proxy import FAULTS, Fault, KafkaProxy, under_each_fault
 
 FENCED = "Kafka: Fatal error: Broker: Static consumer fenced by other consumer with same group.instance.id"
 
@@ -87,7 +87,7 @@ def world() -> _World:
 
 
 def test_a_client_that_failed_is_followed_by_another(world: _World) -> None:
-    for number in range(20):
+    for number in range(2 * FAILURES):
         world.polls(60)
         world.clients[-1].fails = True
         world.polls(0.5)
@@ -167,11 +167,12 @@ def _survives(broker: KafkaBroker, proxy: KafkaProxy, prefix: str, fault: Fault,
 
 
 @pytest.mark.kafka
-@pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_longer_than_the_session_costs_nothing_and_needs_nobody(
-    proxied_kafka: tuple[KafkaBroker, KafkaProxy], topic_prefix: str, fault: Fault
+    kafka: KafkaBroker, topic_prefix: str
 ) -> None:
-    _survives(*proxied_kafka, topic_prefix, fault, lasts_s=6)
+    under_each_fault(
+        kafka, lambda proxy, fault: _survives(kafka, proxy, f"{topic_prefix}{fault}-", fault, lasts_s=6)
+    )
 
 
 @pytest.mark.kafka
@@ -189,17 +190,18 @@ def test_any_fault_of_any_length_costs_nothing_and_needs_nobody(
     record_property("back_after_s", round(back_after_s, 1))
 
 
-@pytest.mark.kafka
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_of_the_admin_client_alone_costs_nothing_and_needs_nobody(
-    proxied_kafka: tuple[KafkaBroker, KafkaProxy], topic_prefix: str, fault: Fault
-) -> None:
-    broker, proxy = proxied_kafka
-    harness = KafkaHarness(broker, topic_prefix)
+def _survives_of_admin(broker: KafkaBroker, proxy: KafkaProxy, prefix: str, fault: Fault) -> None:
+    harness = KafkaHarness(broker, prefix)
     ledger = Ledger()
 
     def make_admin(config: dict[str, Any], **named: Any) -> AdminClient:
         return AdminClient({**config, "bootstrap.servers": proxy.bootstrap_servers}, **named)
+
+    def all_begun() -> bool:
+        batch = source.poll(1000, 0.1)
+        if batch is not None:
+            ledger.commit(batch, source)
+        return len(ledger.positions) == 8  # four topics of two partitions
 
     source = RenewedKafkaSource(
         harness.settings(), make=lambda settings: KafkaSource(settings, make_admin=make_admin)
@@ -208,6 +210,7 @@ def test_a_fault_of_the_admin_client_alone_costs_nothing_and_needs_nobody(
     try:
         harness.produce("requests", [b"before"] * 10)
         drain(source, ledger, 10)
+        eventually(all_begun)  # no answer is on its way any more
         proxy.fault = "reset"  # a new connection is needed
         proxy.fault = fault
         source.rewind()  # nothing is read until the broker was asked where logs begin and end
@@ -220,6 +223,15 @@ def test_a_fault_of_the_admin_client_alone_costs_nothing_and_needs_nobody(
     finally:
         proxy.fault = "none"
         source.close()
+
+
+@pytest.mark.kafka
+def test_a_fault_of_the_admin_client_alone_costs_nothing_and_needs_nobody(
+    kafka: KafkaBroker, topic_prefix: str
+) -> None:
+    under_each_fault(
+        kafka, lambda proxy, fault: _survives_of_admin(kafka, proxy, f"{topic_prefix}{fault}-", fault)
+    )
 
 
 @pytest.mark.kafka

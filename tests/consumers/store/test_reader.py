@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,6 +34,7 @@ def reading(reader: Reader, problems: list[object], looks: list[int]) -> Iterato
                     problems.append(row)
                 if raw and row["position"] != 3 * raw:
                     problems.append(row)
+                time.sleep(0.05)  # the writer needs the processor, too
         except Exception as error:  # noqa: BLE001 - the test fails with it
             problems.append(error)
 

@@ -12,10 +12,12 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Final, Literal, Self
 
+from tests.support.servers.kafka_broker import KafkaBroker
 from tests.support.servers.ports import free_port
 
 Fault = Literal["none", "no_brokers", "refuse", "hang", "reset"]
@@ -157,6 +159,31 @@ class KafkaProxy:
                 each.close()
         with self._lock:
             self._sockets -= set(ending)
+
+
+def under_each_fault(
+    broker: KafkaBroker, run: Callable[[KafkaProxy, Fault], object], faults: Iterable[Fault] = FAULTS
+) -> None:
+    """Runs all faults at once, each behind a proxy of its own, so that they are waited for together.
+
+    Raises:
+        ExceptionGroup: Of what was raised, each with a note that says under which fault.
+    """
+    (node,) = broker.admin().list_topics(timeout=30).brokers.values()
+
+    def under(fault: Fault) -> Exception | None:
+        try:
+            with KafkaProxy(str(node.host), node.port) as proxy:
+                run(proxy, fault)
+        except Exception as error:  # noqa: BLE001 - raised below, with those of the others
+            error.add_note(f"under the fault {fault!r}")
+            return error
+        return None
+
+    with ThreadPoolExecutor(len(FAULTS)) as pool:
+        errors = [error for error in pool.map(under, faults) if error is not None]
+    if errors:
+        raise ExceptionGroup("faults were not survived", errors)
 
 
 class _Frames:

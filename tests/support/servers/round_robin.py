@@ -20,7 +20,8 @@ class RoundRobin:
     """Listens on a loopback port and passes bytes on.
 
     Args:
-        urls: The servers, of this machine. `servers` may be replaced at any time, as after a restart.
+        urls: The servers, of this machine. `servers` may be replaced at any time, as after a restart; with
+            none, connections end at once.
     """
 
     def __init__(self, urls: Sequence[str]) -> None:
@@ -38,6 +39,10 @@ class RoundRobin:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """From now on nobody listens, and no connection is open."""
         with self._lock:
             self._closed = True
             for each in (self._listener, *self._sockets):

@@ -1,8 +1,8 @@
 """A real schema registry that speaks Confluent's API, for tests and benchmarks.
 
 Apicurio Registry 2.5, chosen like the broker: `COALMINE_TEST_SCHEMA_REGISTRY` names a running one, else a
-container, else the program from Maven Central. It keeps its schemas in memory: after `restart` they are
-gone, and ids are given out anew, which is the worst a registry can do to its clients.
+container, else the program from Maven Central. All tests share one: where it is to be away, put
+a `RoundRobin` in front of it.
 """
 
 import atexit
@@ -32,7 +32,6 @@ class _Engine(Protocol):
     url: str
 
     def start(self) -> None: ...
-    def stop(self) -> None: ...
     def close(self) -> None: ...
     @property
     def running(self) -> bool: ...
@@ -62,9 +61,6 @@ class _JavaRegistry:
 
     def start(self) -> None:
         self._process.start()
-
-    def stop(self) -> None:
-        self._process.stop(timeout_s=15)
 
     def close(self) -> None:
         if self._owner_pid != os.getpid():
@@ -100,15 +96,8 @@ class _ContainerRegistry:
     def start(self) -> None:
         if self._container is None:
             raise RuntimeError("the container is gone")
-        if self._created:
-            self._container.get_wrapped_container().start()
-        else:
-            self._container.start()
-            self._created = True
-
-    def stop(self) -> None:
-        if self._container is not None and self._created:
-            self._container.get_wrapped_container().stop(timeout=15)
+        self._container.start()
+        self._created = True
 
     def close(self) -> None:
         if self._owner_pid != os.getpid():
@@ -132,7 +121,7 @@ class SchemaRegistry:
         """Choose how to run it; nothing runs yet.
 
         Args:
-            owned: True when it will be stopped, so a running one that somebody named will not do.
+            owned: True for one that is to be ended, so a running one that somebody named will not do.
             ready_timeout_s: How long a start may take, on a loaded machine.
 
         Raises:
@@ -166,15 +155,6 @@ class SchemaRegistry:
             self._engine.start()
         self.wait_until_ready()
 
-    def stop(self) -> None:
-        """End it; its schemas are forgotten."""
-        self._own_engine().stop()
-
-    def restart(self) -> None:
-        """Run it again at the same address, empty."""
-        self._own_engine().stop()
-        self.start()
-
     def close(self) -> None:
         """End it; a named registry is left alone."""
         if self._engine is not None:
@@ -206,8 +186,3 @@ class SchemaRegistry:
             return client.get(f"{self.url}/subjects").is_success
         except httpx2.TransportError:
             return False
-
-    def _own_engine(self) -> _Engine:
-        if self._engine is None:
-            raise RuntimeError(f"the registry named by {VARIABLE} is not ours to stop; ask for owned=True")
-        return self._engine
