@@ -9,7 +9,7 @@ No sums are kept of this, but are made when they are read, because an earlier ca
 Only what expires goes into cells (see `maintenance/expire.py`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +35,7 @@ def unit_outcomes(
         at: Units are old enough then or not.
         outcomes: A relation with the columns of `late_outcomes`.
     """
-    names = fetch(f"SELECT DISTINCT name FROM {outcomes}", {})["name"].to_pylist()  # noqa: S608 - our own
+    names = _names(fetch, outcomes)
     found = fetch(
         statement("unit_outcomes", __package__).format(outcomes=outcomes),
         {
@@ -48,3 +48,19 @@ def unit_outcomes(
     )
     metrics = pc.binary_join_element_wise(PER_UNIT, found["metric"], "")
     return found.set_column(found.column_names.index("metric"), "metric", metrics)
+
+
+def unit_metrics(fetch: Fetch, metrics: Collection[str]) -> list[str]:
+    """Names of the metrics that outcomes of units are, which cells do not have before these expire.
+
+    Args:
+        fetch: Runs statements on the store.
+        metrics: Of cells: what has no mean there has no bounds either.
+    """
+    found = {cells_name(name) for name in _names(fetch, "late_outcomes")}
+    return [f"{PER_UNIT}{metric}" for metric in sorted(found.intersection(metrics))]
+
+
+def _names(fetch: Fetch, outcomes: str) -> list[str]:
+    names: list[str] = fetch(f"SELECT DISTINCT name FROM {outcomes}", {})["name"].to_pylist()  # noqa: S608
+    return names

@@ -277,7 +277,8 @@ def test_an_audit_notices_an_outcome_that_counts_for_another_call(store: Store) 
 
 CELLS = (
     "SELECT metric, variant, sum(n), sum(sum_x), sum(sum_y), any_value(matures_at) "
-    "FROM experiment_cells WHERE metric LIKE '%converted' GROUP BY ALL HAVING sum(n) <> 0 ORDER BY ALL"
+    "FROM experiment_cells WHERE metric IN ('converted', 'per_unit.converted') "
+    "GROUP BY ALL HAVING sum(n) <> 0 ORDER BY ALL"
 )
 BOUNDS = "INSERT INTO experiment_bounds VALUES ('exp', 'converted', 0, 9, 'declared', 0, now())"
 
@@ -407,7 +408,7 @@ def found_in(store: Store) -> dict[str, dict[Any, Any]]:
     cells = query(
         store,
         "SELECT variant, unit_group, sum(n), sum(sum_x), sum(sum_y) FROM experiment_cells "
-        "WHERE metric LIKE '%converted' GROUP BY ALL HAVING sum(n) <> 0",
+        "WHERE metric IN ('converted', 'per_unit.converted') GROUP BY ALL HAVING sum(n) <> 0",
     )
     return {
         "rollups": {(prompt, at): tuple(rest) for prompt, at, *rest in rollups},

@@ -208,9 +208,9 @@ def exposures(connection: duckdb.DuckDBPyConnection, **whose: str | None) -> lis
     bounds = {"first": "2026-03-10 08:00:00+00", "last": "2026-03-10 09:00:00+00"}
     found = fetch_rows(connection, text, {"window_us": 3_600_000_000, **bounds})
     assert all(row["score_id"] == str(D) for row in found)
-    whose = "SELECT unit_id AS call_unit_id, experiment AS call_experiment FROM requests_hot "
+    facts = "SELECT unit_id AS call_unit_id, experiment AS call_experiment FROM requests_hot "
     for row in found:
-        (call,) = fetch_rows(connection, f"{whose} WHERE request_id = $id", {"id": row["request_id"]})
+        (call,) = fetch_rows(connection, f"{facts} WHERE request_id = $id", {"id": row["request_id"]})
         assert call.items() <= row.items()
     return [UUID(row["request_id"]) for row in found]
 
