@@ -9,7 +9,7 @@ its call expires.
 
 The table keeps what was settled. So a rebuild and an audit count outcomes as they count scores: of the
 request they are attributed to, from the batch that was the last when they were
-(`scores_with_outcomes.sql`).
+(`scores_with_outcomes.sql`). Outcomes of units are counted otherwise, see `unit_outcomes.py`.
 """
 
 from dataclasses import dataclass
