@@ -165,7 +165,8 @@ class EventSender:
         It counts for the version that this unit, or session, was served in its last call before `event_time`,
         if that call began at most 72 hours before it. The collector finds the call, also if its event comes
         later than the outcome. In experiments it is compared once calls are that old: as a metric of its name
-        the mean of its values, as `per_unit.NAME` their sum by all units served, had they an outcome or not.
+        the mean of its values. `per_unit.NAME` is the sum of values within 72 hours of each unit's first call
+        there, by all units first served that long ago, had they an outcome or not.
 
         ```python
         cm.outcome("converted", unit_id=user_id)

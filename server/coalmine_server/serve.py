@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from coalmine_consumers import queries
+from coalmine_consumers.ad_hoc.folders import remove_abandoned_folders
 from coalmine_consumers.sources.kafka_settings import store_instance_id
 from coalmine_registry.leases import Holder, Lease
 from coalmine_registry.records import ENVIRONMENTS
@@ -258,6 +259,8 @@ def serve_until_signal(
     if part not in ("registry", "answers"):
         check_alerts(settings)
         check_production(settings)
+    for folder in remove_abandoned_folders():
+        _log.info("removed what a killed process left of a statement", folder=str(folder))
     server: Server | Replica = Replica(settings) if part == "answers" else Server(settings, part)
     told_to_stop = threading.Event()
 

@@ -158,6 +158,16 @@ def test_a_killed_server_leaves_nothing_that_stops_the_next(home: Path) -> None:
         assert stored(second) == 11
 
 
+def test_what_a_killed_server_left_of_a_statement_is_removed_at_the_start(home: Path, tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    left = temporary / "coalmine-sql-abc"
+    left.mkdir(parents=True)
+    (left / "tables.duckdb").write_bytes(b"x")
+    with ServerProcess(home, {"TMPDIR": str(temporary)}) as server:
+        server.wait_ready()
+        assert not left.exists()
+
+
 def test_commands_ask_the_running_server_and_no_one_else_sees_the_token(home: Path, trace: Path) -> None:
     with ServerProcess(home) as server:
         server.wait_ready()

@@ -119,7 +119,8 @@ def _named(cells: str) -> Metric:
             direction="unknown",
             cells=cells,
             per_unit=True,
-            description="Sum of the values of late outcomes of this name, by all units that had the time.",
+            description="Sum of the values of late outcomes of this name within 72 hours of units' first "
+            "exposures, by all units first exposed that long ago.",
         )
     return Metric(
         # A service's own "error_rate" is not ours; cells keep names like "errors" apart in the same way.

@@ -6,9 +6,12 @@ statement, for its syntax tree; then what to run it on, for null once the answer
 
 import json
 import math
+import os
 import resource
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +39,8 @@ class Limits:
     """What a statement may take."""
 
     timeout_s: float = 60.0
+    reading_s: float = 10.0
+    """Of these, to parse it, and to find out what its names stand for: DuckDB interrupts neither."""
     memory_mb: int = 256
     """Of DuckDB; what does not fit goes to disk, up to ten times as much. Single values take as much."""
     rows: int = 10_000
@@ -67,7 +72,8 @@ def main() -> None:
     cpu_s = 2 * _THREADS * (math.ceil(limits.timeout_s) + 10)
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     try:
-        tree = _tree(statement)
+        with _ending({"error": True, "error_message": TOO_COMPLICATED}, limits):
+            tree = _tree(statement)
     except duckdb.Error as error:  # half a surrogate pair
         _tell({"error": True, "error_message": str(error)})
         return
@@ -102,6 +108,23 @@ def _asked() -> dict[str, Any]:
 def _tell(what: object) -> None:
     sys.stdout.write(f"{json.dumps(what)}\n")
     sys.stdout.flush()
+
+
+@contextmanager
+def _ending(said: object, limits: Limits) -> Iterator[None]:
+    """Says so and ends this process if the block takes too long to read the statement."""
+
+    def end() -> None:
+        _tell(said)
+        os._exit(0)
+
+    timer = threading.Timer(limits.reading_s, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _tree(statement: str) -> str:
@@ -147,7 +170,9 @@ def _answer(statement: str, task: Task, limits: Limits) -> None:
         timer = threading.Timer(limits.timeout_s, connection.interrupt)
         timer.daemon = True
         timer.start()
-        with connection.sql(_without_end(statement)).limit(limits.rows + 1).to_arrow_reader(2048) as rows:
+        with _ending(TOO_COMPLICATED, limits):
+            found = connection.sql(_without_end(statement)).limit(limits.rows + 1)
+        with found.to_arrow_reader(2048) as rows:
             _write(folder / ANSWER, rows, limits)
         timer.cancel()
 

@@ -7,10 +7,8 @@ is to stop: inside the server one statement could end ingest. A process can be l
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +21,7 @@ import pyarrow as pa
 
 from coalmine_consumers.ad_hoc import process
 from coalmine_consumers.ad_hoc.check import check_length, tables_of
+from coalmine_consumers.ad_hoc.folders import own_folder
 from coalmine_consumers.ad_hoc.process import ANSWER, DATABASE, Limits, Task, too_large, too_slow
 from coalmine_consumers.ad_hoc.tables import public_columns
 from coalmine_consumers.raw import INGESTED_EVENTS
@@ -56,8 +55,7 @@ def run_query(
     """
     limits = limits or Limits()
     check_length(statement)
-    folder = Path(tempfile.mkdtemp(prefix="coalmine-sql-"))
-    try:
+    with own_folder() as folder:
         with _process(folder) as process:
             tree = _ask(process, {"statement": statement, "limits": asdict(limits)}, limits)
             views, files = _lend_all(store, folder, tables_of(tree), private=private)
@@ -66,8 +64,6 @@ def run_query(
             raise InvalidParameter(f"sql: {why_not}")
         with pa.OSFile(str(folder / ANSWER)) as file, pa.ipc.open_file(file) as answer:
             found = answer.read_all()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return found.slice(0, limits.rows), found.num_rows > limits.rows
 
 
@@ -90,7 +86,7 @@ def _lend_all(
                 continue
             event = next(each for each in INGESTED_EVENTS if each == table)
             columns = cursor.table(f"{event}_hot").columns
-            # What is not shown is not copied either: if this process is killed, the folder stays.
+            # What is not shown is not copied either: if this process is killed, the folder stays a while.
             shown = "*" if private else public_columns(columns, salt)
             every = f"FROM {_HIDDEN}.{event}_hot"
             hot = f"SELECT {shown} FROM {event}_hot"  # noqa: S608 - our own

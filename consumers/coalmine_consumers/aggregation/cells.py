@@ -13,8 +13,6 @@ A metric is a ratio, sum(y) / sum(x) over unit groups. Metrics and what they add
     rating                          x: 1 per rating, y: the rating
     any other name                  x: 1 per value of that name, in a request's metrics map or a score;
                                     y: the value, within the experiment's bounds (see `bounds.py`)
-    per_unit.<name>                 y: the value, of late outcomes; x: 0, since all units of the arm, had they
-                                    one or not, are counted when sums are read
     not_binary.<name>               x, y: 1 per such value that is neither 0 nor 1; all in unit group 0
 
 What comes after the request (feedback, scores) counts within a window and once its request is older than that
@@ -33,13 +31,16 @@ Once an experiment has frozen references (see `references.py`), its requests of 
     latency_ms.cached.capped, ...   likewise for all of latency and time to first token, but only of requests
                                     with tokens from the provider's cache
 
-Each declared segment has the same cells, but for `per_unit` and `not_binary` (see `segments.py`).
+Each declared segment has the same cells, but for `not_binary` (see `segments.py`).
 
 A custom name that equals one of the built-in ones, or begins with "not_binary." or "per_unit.", gets the
-prefix "custom.". Two metrics are made of units when sums are read (see `experiments/sums.py`):
+prefix "custom.". Some metrics are made of units when sums are read (see `experiments/sums.py`):
 
     requests.aged                   x: 1 per unit that had time to return, y: its requests
     returned                        likewise, y: 1 if it did return
+    per_unit.<name>                 x: 1 per unit first exposed longer ago than the window of late outcomes,
+                                    y: the values of its outcomes within that (see `store/unit_outcomes.py`);
+                                    in cells only those whose raw rows have expired
 """
 
 from collections.abc import Sequence
@@ -158,8 +159,6 @@ class _Named:
     name: IntArray
     values: FloatArray
     names: pa.Array
-    counts: bool = True
-    """True if each adds 1 to x; else its units do."""
 
     def by(self, groups: Groups) -> "_Contribution":
         """All names at once: a batch may hold as many as it has values."""
@@ -168,8 +167,7 @@ class _Named:
         n = count_rows(cells.of_row, cells.count)
         sums = total(cells.of_row, cells.count, _bounded(self.values))
         metric = self.names.take(pa.array(self.name[cells.a_row]))
-        x = n.astype(np.float64) if self.counts else np.zeros(len(n))
-        return _Contribution(metric, of_value[cells.a_row], n, x, sums)
+        return _Contribution(metric, of_value[cells.a_row], n, n.astype(np.float64), sums)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -328,15 +326,7 @@ def _score_cells(rows: pa.Table, references: References) -> CellRows:
     if not rows.num_rows:
         return CellRows()
     custom, not_binary = _custom(rows, named_in_scores(rows), references)
-    of_units = _cells(rows, [_per_unit(each, _flags(rows, "is_outcome")) for each in custom])
-    return _cell_rows([(rows, custom)], [*not_binary, *([] if of_units is None else [of_units])])
-
-
-def _per_unit(named: _Named, is_outcome: BoolArray) -> _Named:
-    """The same of late outcomes alone, to be divided by units."""
-    mine = is_outcome[named.row]
-    names = pa.array([f"{PER_UNIT}{name}" for name in named.names.to_pylist()], pa.string())
-    return _Named(named.row[mine], named.name[mine], named.values[mine], names, counts=False)
+    return _cell_rows([(rows, custom)], not_binary)
 
 
 def _flags(rows: pa.Table, name: str) -> BoolArray:

@@ -8,7 +8,8 @@ for everybody equally long. The window is a reference like others, frozen once (
 Until there is one, feedback does not count, because its rates per request depend on it; scores count at once,
 because a mean of scores hardly does.
 
-Late outcomes come days later, and have one window for all. They are compared at equal age from the first on.
+Late outcomes come days later, and have one window for all. They are compared at equal age from the first on:
+here of calls, and of units, whose age is that of their first exposure, in `store/unit_outcomes.py`.
 """
 
 from typing import Final, Literal
@@ -26,6 +27,8 @@ BUCKETS: Final = 16
 _LEAST_BUCKET_US: Final = 60_000_000
 OUTCOME_WINDOW_US: Final = 72 * 3_600 * 1_000_000
 """A late outcome counts for the last call of its unit or session that began at most so long before it.
+
+And per unit if the unit was first exposed at most so long before it.
 
 72 hours is the conversion window that GrowthBook gives a metric unless told otherwise
 (`DEFAULT_METRIC_WINDOW_HOURS` in packages/shared/src/constants.ts). That nothing counts before the window has

@@ -16,6 +16,7 @@ from coalmine_consumers.aggregation.late import OUTCOME_WINDOW_US
 from coalmine_consumers.arrays import FloatArray, IndexArray, IntArray
 from coalmine_consumers.experiments.listing import last_batch
 from coalmine_consumers.sql import Source, statement
+from coalmine_consumers.store.unit_outcomes import unit_outcomes
 
 if TYPE_CHECKING:
     from coalmine_consumers.experiments.segment_sums import SegmentSums
@@ -111,13 +112,13 @@ def experiment_sums(
     names = pc.unique(cells["metric"]).to_pylist()
     other = {name.removeprefix(NOT_BINARY) for name in names if name.startswith(NOT_BINARY)}
     cells = cells.filter(pc.invert(pc.starts_with(cells["metric"], NOT_BINARY)))
+    cells = pa.concat_tables([cells, _unit_outcomes(source, experiment, at, cells.schema)])
     units = source.table(
         statement("unit_counts", __package__),
         {
             "experiment": experiment,
             "aged_before": at - time_to_return,
             "apart_s": APART.total_seconds(),
-            "exposed_before": at - timedelta(microseconds=OUTCOME_WINDOW_US),
         },
     )
     metrics, of_metric = _coded(cells["metric"])
@@ -133,9 +134,10 @@ def experiment_sums(
     for metric, numerator in zip((-2, -1), ("requests_of_aged", "returned"), strict=True):
         x[metric][place] = units["aged"].to_numpy()
         y[metric][place] = units[numerator].to_numpy()
+    first_units, exposed = _first_units(source, experiment, epochs, arms, at)
     for metric, name in enumerate(metrics):
         if name.startswith(PER_UNIT):  # of those that had none, too
-            x[metric][place] = units["exposed"].to_numpy()
+            x[metric] = exposed
     return ExperimentSums(
         experiment,
         (*metrics, *OF_UNITS),
@@ -145,7 +147,7 @@ def experiment_sums(
         y,
         counts,
         last_batch(source),
-        _first_units(source, experiment, epochs, arms),
+        first_units,
         frozenset(name for name in metrics if name.removeprefix(PER_UNIT) not in other) - BUILT_IN,
         _heavy_units(units, _requests(cells)),
     )
@@ -203,7 +205,22 @@ def _heavy_units(units: pa.Table, requests: Mapping[str, float]) -> tuple[HeavyU
     return tuple(sorted(heavy, key=lambda one: (-one.share, one.arm, one.unit_id)))
 
 
-def _first_units(source: Source, experiment: str, epochs: Sequence[int], arms: Sequence[str]) -> IntArray:
+def _unit_outcomes(source: Source, experiment: str, at: datetime, schema: pa.Schema) -> pa.Table:
+    """Outcomes of units that are old enough, like cells."""
+    found = unit_outcomes(source.table, experiment=experiment, at=at)
+    found = found.filter(found["matures_at"].is_null())
+    units = pa.repeat(pa.scalar(0.0), found.num_rows)  # counted apart: all, not those with outcomes
+    return found.append_column("sum_x", units).select(schema.names).cast(schema)
+
+
+def _first_units(
+    source: Source, experiment: str, epochs: Sequence[int], arms: Sequence[str], at: datetime
+) -> tuple[IntArray, IntArray]:
+    """Units by the place where they were first exposed.
+
+    Returns:
+        All, shape (E, A), and those whose late outcomes are known, shape (E, A, 256).
+    """
     places = list(product(epochs, arms))
     found = source.table(
         statement("first_exposures", __package__),
@@ -211,11 +228,14 @@ def _first_units(source: Source, experiment: str, epochs: Sequence[int], arms: S
             "experiment": experiment,
             "epochs": [epoch for epoch, _ in places],
             "arms": [arm for _, arm in places],
+            "exposed_before": at - timedelta(microseconds=OUTCOME_WINDOW_US),
         },
     )
-    units = np.zeros(len(places), np.int64)
-    units[found["place"].to_numpy()] = found["units"].to_numpy()
-    return units.reshape(len(epochs), len(arms))
+    shape = (len(epochs), len(arms), UNIT_GROUPS)
+    units, exposed = np.zeros((2, len(places), UNIT_GROUPS), np.int64)
+    at_place = found["place"].to_numpy(), found["unit_group"].to_numpy()
+    units[at_place], exposed[at_place] = found["units"].to_numpy(), found["exposed"].to_numpy()
+    return units.sum(axis=-1).reshape(shape[:2]), exposed.reshape(shape)
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[list[Any], IndexArray]:

@@ -8,8 +8,10 @@ feedback and scores stay at least as long as the requests they are about.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 
 import duckdb
+import pyarrow as pa
 
 from coalmine_consumers.errors import MaintenanceConflict
 from coalmine_consumers.maintenance.horizon import keep_raw_from
@@ -20,7 +22,7 @@ from coalmine_consumers.maintenance.recount import Batches, Counted, Relations, 
 from coalmine_consumers.maintenance.scratch import SCRATCH, Scratch, scratch
 from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
-from coalmine_consumers.sql import statement
+from coalmine_consumers.sql import fetch_table, lent, statement
 from coalmine_consumers.store import (
     ID_COLUMN,
     Segment,
@@ -33,6 +35,7 @@ from coalmine_consumers.store import (
     with_outcomes,
 )
 from coalmine_consumers.store.ledger import last_ingest_id
+from coalmine_consumers.store.unit_outcomes import unit_outcomes
 
 _WAITING: Mapping[IngestedEvent, tuple[str, ...]] = {
     "requests": (),
@@ -102,7 +105,7 @@ class _Expiry:
             for counted in self._count_meanwhile():
                 fresh.append(counted.tables)
             for event in {segment.event for segment in self.segments}:
-                self._book(connection, event)
+                self._book(connection, event, now)
                 keep_raw_from(connection, event, self._first)
             for table, target in EXPIRED.items():
                 add = f"INSERT INTO {target} BY NAME SELECT * FROM {SCRATCH}.{table}"  # noqa: S608
@@ -179,7 +182,7 @@ class _Expiry:
         if cursor.sql(query).fetchall() != [(0,)]:
             raise MaintenanceConflict(f"a request arrived for {event} that were about to expire")
 
-    def _book(self, connection: duckdb.DuckDBPyConnection, event: IngestedEvent) -> None:
+    def _book(self, connection: duckdb.DuckDBPyConnection, event: IngestedEvent, now: datetime) -> None:
         expiring = self._scan(connection, event, self._of(event))
         name = ID_COLUMN[event]
         nothing = f"(SELECT NULL::UUID AS {name} WHERE FALSE)"
@@ -190,6 +193,8 @@ class _Expiry:
             waiting = f"(SELECT score_id FROM {pending} UNION ALL {unattributed})"  # noqa: S608
         book = statement("book_expired_rows", __package__).format(expiring=expiring, pending=waiting, id=name)
         connection.execute(book, {"event": event}).fetchall()
+        if event == "scores":
+            _keep_unit_outcomes(connection, f"SELECT score_id FROM {expiring}", now)  # noqa: S608 - our own
         for table in _WAITING[event]:
             forget = f"DELETE FROM {table} WHERE {name} IN (SELECT {name} FROM {expiring})"  # noqa: S608
             connection.execute(forget).fetchall()
@@ -210,3 +215,14 @@ class _Expiry:
             paths = [str(self._store.directory / segment.path) for segment in segments]
             relation += f" UNION ALL BY NAME SELECT * FROM {segment_scan(connection, event, paths)}"  # noqa: S608
         return f"({relation})"
+
+
+def _keep_unit_outcomes(connection: duckdb.DuckDBPyConnection, score_ids: str, now: datetime) -> None:
+    """Puts what expiring outcomes add to units into cells, where it stays."""
+    outcomes = f"(FROM late_outcomes WHERE score_id IN ({score_ids}))"
+    found = unit_outcomes(partial(fetch_table, connection), experiment=None, at=now, outcomes=outcomes)
+    kept = found.rename_columns({"epoch": "allocation_epoch", "arm": "variant"})
+    kept = kept.append_column("sum_x", pa.repeat(pa.scalar(0.0), kept.num_rows))
+    with lent(connection, kept=kept):
+        for table in ("experiment_cells", "expired_cells"):
+            connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM kept").fetchall()  # noqa: S608

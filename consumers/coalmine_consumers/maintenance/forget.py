@@ -45,10 +45,12 @@ SHORTEST_SEARCHED: Final = 6
 _PSEUDONYM: Final = "forgotten-"
 _FORGOTTEN: Final = f"regexp_full_match(unit_id, '{_PSEUDONYM}[0-9a-f]{{16}}')"
 _UNIT: Final = "coalesce((SELECT any_value(name) FROM pseudonyms WHERE id = unit_id), unit_id)"
+_CALL_UNIT: Final = _UNIT.replace("unit_id", "call_unit_id")
 _SESSION: Final = "CASE WHEN session_id IS NOT NULL THEN 'forgotten' END"  # that it is an outcome is counted
 _OF_CALLS: Final = "request_id IN (SELECT request_id::UUID FROM forgotten)"
 _OF_SESSIONS: Final = "session_id IN (SELECT session_id FROM forgotten_sessions)"
 _OF_OUTCOMES: Final = f"(unit_id IN (SELECT id FROM pseudonyms) OR {_OF_SESSIONS})"  # noqa: S608 - our own
+_OF_KEPT_OUTCOMES: Final = f"({_OF_OUTCOMES} OR call_unit_id IN (SELECT id FROM pseudonyms))"  # noqa: S608
 _ABOUT: Final[Mapping[IngestedEvent, str]] = {
     "requests": "unit_id IN (SELECT id FROM pseudonyms)",
     "feedback": f"(unit_id IN (SELECT id FROM pseudonyms) OR {_OF_CALLS})",  # noqa: S608 - our own
@@ -138,10 +140,8 @@ def forget_units(store: Store, unit_ids: Sequence[str], policy: MergePolicy, now
             for table in _UNITS_KNOWN:
                 update = f"UPDATE {table} SET unit_id = {_UNIT} WHERE {_ABOUT['requests']}"  # noqa: S608
                 done.rows[table] = _changed(connection, update)
-            update = (
-                f"UPDATE late_outcomes SET unit_id = {_UNIT}, session_id = {_SESSION} "  # noqa: S608 - our own
-                f"WHERE {_OF_OUTCOMES}"
-            )
+            whose = f"unit_id = {_UNIT}, session_id = {_SESSION}, call_unit_id = {_CALL_UNIT}"
+            update = f"UPDATE late_outcomes SET {whose} WHERE {_OF_KEPT_OUTCOMES}"  # noqa: S608 - our own
             done.rows["late_outcomes"] = _changed(connection, update)
             done.rows["dead_letters"] = sum(_empty_dead_letters(connection, each) for each in unit_ids)
         done.left = _left(store, lent_tables)
@@ -251,6 +251,6 @@ def _left(store: Store, tables: Mapping[str, pa.Table]) -> dict[str, int]:
         for table in _UNITS_KNOWN:
             query = f"SELECT count(*) FROM {table} WHERE {_ABOUT['requests']}"  # noqa: S608
             ((left[table],),) = cursor.execute(query).fetchall()
-        query = f"SELECT count(*) FROM late_outcomes WHERE {_OF_OUTCOMES}"  # noqa: S608 - our own
+        query = f"SELECT count(*) FROM late_outcomes WHERE {_OF_KEPT_OUTCOMES}"  # noqa: S608 - our own
         ((left["late_outcomes"],),) = cursor.execute(query).fetchall()
     return left

@@ -9,7 +9,7 @@ its call expires.
 
 The table keeps what was settled. So a rebuild and an audit count outcomes as they count scores: of the
 request they are attributed to, from the batch that was the last when they were
-(`scores_with_outcomes.sql`).
+(`scores_with_outcomes.sql`). Outcomes of units are counted otherwise, see `unit_outcomes.py`.
 """
 
 from dataclasses import dataclass
@@ -47,6 +47,8 @@ UPDATE late_outcomes AS outcome SET
     open_since = NULL,
     request_id = settled.request_id::UUID,
     request_time = settled.request_time,
+    call_unit_id = settled.call_unit_id,
+    call_experiment = settled.call_experiment,
     attributed_in = settled.attributed_in
 FROM settled
 WHERE outcome.score_id = settled.score_id::UUID
@@ -62,7 +64,7 @@ class Settlement:
     through: int
     """The last batch that was known."""
     settled: pa.Table
-    """Where each of them belongs now: `score_id`, `request_id`, `request_time` and `attributed_in`."""
+    """Where each of them belongs now, by `score_id`: the columns that settling changes."""
     scores: pa.Table
     """What that adds and takes back: as `joined_scores`, with `score_id` and `attributed_in`."""
     is_rest: bool
@@ -127,7 +129,8 @@ def find_exposures(cursor: duckdb.DuckDBPyConnection, directory: Path) -> Settle
             return None
         outcomes = found.to_pylist()
         last = _last_exposures(cursor, found)
-        moving = [(row, last[row["score_id"]]) for row in outcomes if _moves(row, last.get(row["score_id"]))]
+        calls = [(row, last[row["score_id"]]) for row in outcomes if row["score_id"] in last]
+        moving = [(row, exposure) for row, exposure in calls if _moves(row, exposure)]
         leaving = [row for row, _ in moving if row["request_id"] is not None]
         gone, facts_before = _facts(cursor, directory, [row["request_id"] for row in leaving])
         # A call whose raw row has expired says no more what it had added, so its outcomes stay with it.
@@ -137,7 +140,9 @@ def find_exposures(cursor: duckdb.DuckDBPyConnection, directory: Path) -> Settle
         _, facts = _facts(cursor, directory, [exposure["request_id"] for _, exposure in moving])
     finally:
         cursor.rollback()
-    new = {row["score_id"]: exposure | {"attributed_in": through} for row, exposure in moving}
+    # Those that stay may have been settled before it was kept whose call it is.
+    new = {row["score_id"]: call for row, call in calls if row["request_id"] == call["request_id"]}
+    new |= {row["score_id"]: call | {"attributed_in": through} for row, call in moving}
     return Settlement(
         through,
         _settled([row | new.get(row["score_id"], {}) for row in outcomes]),
@@ -182,15 +187,10 @@ def _last_exposures(cursor: duckdb.DuckDBPyConnection, outcomes: pa.Table) -> di
     open_ids = outcomes.set_column(0, "score_id", Ids.from_arrow(outcomes["score_id"]).to_arrow())
     with lent(cursor, open=open_ids.select(["score_id", "event_time", "unit_id", "session_id", "prompt"])):
         rows = fetch_rows(cursor, query, parameters)
-    return {
-        row["score_id"]: {"request_id": row["request_id"], "request_time": row["request_time"]}
-        for row in rows
-    }
+    return {row.pop("score_id"): row for row in rows}
 
 
-def _moves(outcome: Row, exposure: Row | None) -> bool:
-    if exposure is None:
-        return False
+def _moves(outcome: Row, exposure: Row) -> bool:
     if outcome["request_id"] is None:
         return True
     now, before = ((each["request_time"], each["request_id"]) for each in (exposure, outcome))
@@ -231,6 +231,8 @@ def _settled(outcomes: list[Row]) -> pa.Table:
             "score_id": pa.array([each["score_id"] for each in outcomes], pa.string()),
             "request_id": pa.array([each["request_id"] for each in outcomes], pa.string()),
             "request_time": pa.array([each["request_time"] for each in outcomes], pa.timestamp("us", "UTC")),
+            "call_unit_id": pa.array([each["call_unit_id"] for each in outcomes], pa.string()),
+            "call_experiment": pa.array([each["call_experiment"] for each in outcomes], pa.string()),
             "attributed_in": pa.array([each["attributed_in"] for each in outcomes], pa.int64()),
         }
     )

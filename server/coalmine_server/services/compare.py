@@ -126,9 +126,11 @@ def plan_checked(owned: OwnedStore, question: PlanQuestion) -> PlanCheck:
 def catalogue(owned: OwnedStore) -> Page[MetricRow]:
     """Returns the built-in metrics, then every other name that experiments have data of."""
     from coalmine_analytics.metrics import listed  # noqa: PLC0415
+    from coalmine_consumers.store.unit_outcomes import unit_metrics  # noqa: PLC0415
 
-    found = owned.store.reader().table("SELECT DISTINCT metric FROM experiment_cells")["metric"].to_pylist()
-    return Page(listed(found, owned.plan.overrides), None)
+    fetch = owned.store.reader().table
+    found = fetch("SELECT DISTINCT metric FROM experiment_cells")["metric"].to_pylist()
+    return Page(listed({*found, *unit_metrics(fetch, found)}, owned.plan.overrides), None)
 
 
 def compared(owned: OwnedStore, question: CompareQuestion) -> Comparison:

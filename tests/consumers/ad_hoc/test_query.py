@@ -137,6 +137,14 @@ def test_a_statement_that_is_hard_to_read_costs_this_process_nothing(store: Stor
     assert after.ru_maxrss - before.ru_maxrss < 200_000  # kB
 
 
+def test_a_statement_whose_names_take_long_is_ended_though_it_would_run(store: Store) -> None:
+    """DuckDB looks up every column of a join in all tables before, and is not interrupted then."""
+    joins = " ".join(f"NATURAL JOIN requests r{number}" for number in range(150))
+    with pytest.raises(InvalidParameter, match="too complicated"):
+        run_query(store, f"SELECT count(*) AS n FROM requests {joins}", Limits(reading_s=1))
+    assert rows(store, "SELECT count(*) AS n FROM requests") == [{"n": 120}]
+
+
 def test_no_function_reads_the_catalogue(store: Store) -> None:
     """As macros of DuckDB do, and those of its next version may."""
     with duckdb.connect() as connection:

@@ -262,3 +262,62 @@ def test_units_of_which_nothing_is_known_later_count_as_such(tmp_path: Path) -> 
     assert (converted.verdict, treated.decision) == ("worse", "rollback")
     assert found["converted"].value == found["converted"].control_value == 1.0  # of those that said so
     store.close()
+
+
+def visits_of_equal_versions(random: np.random.Generator, *, ramps: bool) -> tuple[list[Row], list[Row]]:
+    """Calls and outcomes of 3,000 users: the treatment brings back four in five each day, control one in ten.
+
+    Of each arm half convert, within three days of their first call, whether or not they come back.
+    If it ramps, a tenth of users get the treatment on the first day, and half of them from then on.
+    """
+    calls: list[Row] = []
+    said: list[Row] = []
+    for number in range(3_000):
+        first, place = random.uniform(0, 48) * HOUR, random.random()
+        at, days = first, 0
+        while days == 0 or (
+            days < 4 and random.random() < (0.8 if calls[-1]["variant"] == "treatment" else 0.1)
+        ):
+            at = first + days * (24 * HOUR) + random.uniform(0, 1) * HOUR
+            epoch = 1 + int(ramps and at >= 24 * HOUR)
+            arm = "treatment" if place < (0.1 if ramps and epoch == 1 else 0.5) else "control"
+            served = {
+                "experiment": "exp",
+                "allocation_epoch": epoch,
+                "variant": arm,
+                "unit_id": f"user-{number}",
+            }
+            calls.append(request(len(calls), START + at, **served))
+            days += 1
+        if random.random() < 0.5:
+            said.append(
+                outcome(number, START + first + random.uniform(1, 71) * HOUR, unit_id=f"user-{number}")
+            )
+    return calls, said
+
+
+@pytest.mark.parametrize("ramps", [False, True], ids=["one split", "a ramp"])
+def test_a_version_that_brings_users_back_has_no_fewer_outcomes_of_a_unit(
+    tmp_path: Path, ramps: bool
+) -> None:
+    store = Store.open(tmp_path / "declared", StoreSettings(ranges={"converted": Range(0.0, 1.0)}))
+    calls, said = visits_of_equal_versions(np.random.default_rng(8), ramps=ramps)
+    role = MetricOverride(direction="higher", role="must_not_harm", margin=Size(0.05))
+    plan = Plan(control="control", overrides={"per_unit.converted": role})
+    clock, feed = [START], Feed()
+    readouts = Readouts(store, FixedPlans(plan), clock=lambda: clock[0])
+    seen = []
+    for step in range(5, 17):
+        since, clock[0] = clock[0], START + step * 12 * HOUR
+        new = ([row for row in rows if since <= row["event_time"] < clock[0]] for rows in (calls, said))
+        store.commit(feed.batch(next(new), scores=next(new)))
+        settle_outcomes(store, clock[0])
+        readout = readouts.current("exp")
+        assert readout is not None
+        found = {each.metric: each for each in readout.arms[0].metrics}
+        if (converted := found.get("per_unit.converted")) is not None:
+            assert converted.verdict not in {"worse", "better"}, (step, converted.words)
+            seen.append(converted)
+    assert seen[-1].control_value == pytest.approx(0.5, abs=0.04)
+    assert seen[-1].value == pytest.approx(0.5, abs=0.04)
+    store.close()

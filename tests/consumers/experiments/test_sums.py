@@ -10,15 +10,17 @@ import pytest
 
 from coalmine_consumers.audit import audit
 from coalmine_consumers.experiments import ExperimentSums, experiment_sums
-from coalmine_consumers.maintenance import RetentionPolicy, rebuild
+from coalmine_consumers.maintenance import MergePolicy, RetentionPolicy, rebuild
 from coalmine_consumers.maintenance.compact import fold
 from coalmine_consumers.maintenance.expire import expire
+from coalmine_consumers.maintenance.forget import forget_units
 from coalmine_consumers.maintenance.outcomes import settle_outcomes
 from coalmine_consumers.maintenance.policy import SealPolicy
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.store import Store, StoreSettings
 from coalmine_schemas.ranges import Range
 from tests.support.data.store_feed import START, Feed, Row, outcome, request
+from tests.support.oracles.store_state import by_hand, query
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
@@ -123,34 +125,140 @@ def test_returning_is_judged_of_units_that_had_time_to_return(store: Store) -> N
     assert np.all(sums.x[sums.metrics.index("requests")].sum() == len(RETURNING))
 
 
-def test_outcomes_are_divided_by_all_units_that_had_the_time(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "declared", StoreSettings(ranges={"spent": Range(0.0, 100.0)}))
-    feed = Feed()
-    calls = [
-        exposed(1, "buys twice", 1, "control"),
-        exposed(2, "buys nothing", 1, "control", HOUR),
-        exposed(3, "buys", 1, "treatment"),
-        exposed(4, "is new", 1, "treatment", 30 * HOUR),
-        exposed(5, "changes arms", 1, "control"),
-        exposed(6, "changes arms", 2, "treatment", 10 * HOUR),
-    ]
-    bought = [
-        outcome(1, START + 2 * HOUR, "spent", 10.0, unit_id="buys twice"),
-        outcome(2, START + 3 * HOUR, "spent", 5.0, unit_id="buys twice"),
-        outcome(3, START + 40 * HOUR, "spent", 7.0, unit_id="buys"),
-        outcome(4, START + 40 * HOUR, "spent", 50.0, unit_id="is new"),
-        outcome(5, START + 40 * HOUR, "spent", 30.0, unit_id="changes arms"),
-    ]
-    store.commit(feed.batch(calls, scores=bought))
-    settle_outcomes(store, START)
-    # The window is 72 hours, and calls mature together every four and a half.
-    early, later, last = (sums_of(store, START + hours * HOUR) for hours in (74.4, 86.5, 107))
-    assert "per_unit.spent" not in early.metrics
-    assert metric(later, "per_unit.spent") == ([[3, 1], [0, 1]], [[15, 7], [0, 30]])
-    assert metric(last, "per_unit.spent") == ([[3, 2], [0, 1]], [[15, 57], [0, 30]])
-    assert metric(last, "spent") == ([[2, 2], [0, 1]], [[15, 57], [0, 30]])
-    assert "per_unit.spent" not in last.binary
+WINDOW = 72 * HOUR
+CALLS = [
+    exposed(1, "buys twice", 1, "control"),
+    exposed(2, "buys nothing", 1, "control", HOUR),
+    exposed(3, "buys", 1, "treatment"),
+    request(4, START + 39 * HOUR, unit_id="buys", prompt="greet"),
+    exposed(5, "is new", 1, "treatment", 30 * HOUR),
+    exposed(6, "changes arms", 1, "control"),
+    exposed(7, "changes arms", 2, "treatment", 10 * HOUR),
+    exposed(8, "comes back", 1, "treatment"),
+    exposed(9, "comes back", 1, "treatment", 60 * HOUR),
+    exposed(10, "is in both", 1, "treatment", 2 * HOUR),
+    exposed(11, "is in both", 1, "control", 2 * HOUR),
+]
+BOUGHT = [
+    outcome(1, START + 2 * HOUR, "spent", 10.0, unit_id="buys twice"),
+    outcome(2, START + WINDOW, "spent", 5.0, unit_id="buys twice"),
+    outcome(3, START + 40 * HOUR, "spent", 7.0, unit_id="buys"),  # its last call is of no experiment
+    outcome(4, START + 29 * HOUR, "spent", 3.0, unit_id="is new"),  # before any call
+    outcome(5, START + 40 * HOUR, "spent", 50.0, unit_id="is new"),
+    outcome(6, START + 40 * HOUR, "spent", 30.0, unit_id="changes arms"),
+    outcome(7, START + 61 * HOUR, "spent", 20.0, unit_id="comes back"),
+    outcome(8, START + WINDOW + timedelta(microseconds=1), "spent", 40.0, unit_id="comes back"),
+    outcome(9, START + 3 * HOUR, "spent", 2.0, unit_id="is in both"),
+]
+"""Of "comes back" one is beyond the window of the first call, and within that of the second."""
+
+
+@pytest.fixture
+def declared(tmp_path: Path) -> Iterator[Store]:
+    settings = StoreSettings(ranges={"spent": Range(0.0, 100.0)})
+    store = Store.open(tmp_path / "declared", settings)
+    yield store
     store.close()
+
+
+def per_unit(store: Store, hours: float) -> tuple[list[list[float]], list[list[float]]]:
+    return metric(sums_of(store, START + hours * HOUR), "per_unit.spent")
+
+
+ALL_OLD = [[4, 3], [0, 0]], [[10 + 5 + 30 + 2, 7 + 20 + 50], [0, 0]]
+"""Denominators and numerators by epoch and arm, once all units are old enough."""
+
+
+def test_outcomes_of_units_count_from_their_first_exposure(declared: Store) -> None:
+    declared.commit(Feed().batch(CALLS, scores=BOUGHT))
+    settle_outcomes(declared, START)
+    assert "per_unit.spent" not in sums_of(declared, START + WINDOW - timedelta(microseconds=1)).metrics
+    assert per_unit(declared, 72) == ([[2, 2], [0, 0]], [[10 + 5 + 30, 7 + 20], [0, 0]])
+    assert per_unit(declared, 73) == ([[3, 2], [0, 0]], [[45, 27], [0, 0]])
+    assert per_unit(declared, 74) == ([[4, 2], [0, 0]], [[47, 27], [0, 0]])
+    assert per_unit(declared, 102) == ALL_OLD
+    last = sums_of(declared, START + 300 * HOUR)
+    assert metric(last, "per_unit.spent") == ALL_OLD
+    assert "per_unit.spent" not in last.binary
+    # By their last calls, once these are old enough.
+    assert metric(last, "spent") == ([[3, 3], [0, 1]], [[17, 110], [0, 30]])
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 99])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_outcomes_of_units_do_not_depend_on_the_order_of_events(
+    declared: Store, backwards: bool, at_once: int
+) -> None:
+    feed, rows = Feed(), [*CALLS, *BOUGHT, *BOUGHT]
+    rows = rows[::-1] if backwards else rows
+    for begin in range(0, len(rows), at_once):
+        batch = rows[begin : begin + at_once]
+        scores = [row for row in batch if "score_id" in row]
+        declared.commit(feed.batch([row for row in batch if "score_id" not in row], scores=scores))
+        settle_outcomes(declared, START)
+    assert per_unit(declared, 102) == ALL_OLD
+    rebuild(declared)
+    assert per_unit(declared, 102) == ALL_OLD
+
+
+OF_SOMETHING = {
+    "a session in the experiment": ({"session_id": "in"}, 1),
+    "its unit and its session": ({"session_id": "in", "unit_id": "ann"}, 1),
+    "a session of other calls": ({"session_id": "out"}, 0),
+    "the prompt of the experiment": ({"prompt": "refund", "unit_id": "ann"}, 1),
+    "another prompt": ({"prompt": "greet", "unit_id": "ann"}, 0),
+    "any call": ({"unit_id": "ann"}, 1),
+}
+
+
+@pytest.mark.parametrize("whose", OF_SOMETHING)
+def test_outcomes_of_sessions_and_prompts_count_where_these_were(declared: Store, whose: str) -> None:
+    of, counted = OF_SOMETHING[whose]
+    calls = [
+        exposed(1, "ann", 1, "control") | {"session_id": "in"},
+        request(2, START + HOUR, unit_id="ann", session_id="out", prompt="greet"),
+        exposed(3, "bob", 1, "treatment"),
+    ]
+    always = outcome(1, START + HOUR, "spent", 1.0, unit_id="bob")
+    said = outcome(2, START + 2 * HOUR, "spent", 8.0, **of)
+    declared.commit(Feed().batch(calls, scores=[always, said]))
+    settle_outcomes(declared, START)
+    assert per_unit(declared, 72) == ([[1, 1]], [[8 * counted, 1]])
+    # As it was settled before calls' units were kept.
+    by_hand(declared, "UPDATE late_outcomes SET call_unit_id = NULL, call_experiment = NULL, open_since = 0")
+    settle_outcomes(declared, START)
+    assert per_unit(declared, 72) == ([[1, 1]], [[8 * counted, 1]])
+
+
+@pytest.mark.parametrize("hours", [48, 960], ids=["before the window is over", "later"])
+def test_outcomes_of_units_survive_retention(declared: Store, hours: int) -> None:
+    feed = Feed()
+    of_session = outcome(20, START + HOUR, "spent", 4.0, session_id="s")
+    call = exposed(12, "of a session", 1, "control") | {"session_id": "s"}
+    declared.commit(feed.batch([*CALLS, call], scores=[*BOUGHT, of_session]))
+    settle_outcomes(declared, START)
+    seal(declared, "requests", SealPolicy(max_rows=1, min_day_rows=1), START + 40 * DAY)
+    seal(declared, "scores", SealPolicy(max_rows=1, min_day_rows=1), START + 40 * DAY)
+    assert expire(declared, RetentionPolicy(raw_days=1), START + hours * HOUR).rows > 8
+    if hours < 72:
+        assert per_unit(declared, 72) == ([[3, 2], [0, 0]], [[45 + 4, 27], [0, 0]])
+    for _ in ("expired", "folded and rebuilt"):
+        assert per_unit(declared, 102) == ([[5, 3], [0, 0]], [[47 + 4, 77], [0, 0]])
+        fold(declared, "experiment_cells", rows_at_once=100)
+        rebuild(declared)
+    report = audit(declared, deep=True)
+    assert report.ok, report.missing
+
+
+def test_forgetting_users_leaves_the_outcomes_of_units(declared: Store) -> None:
+    of_session = outcome(20, START + HOUR, "spent", 4.0, session_id="s")
+    call = exposed(12, "of a session", 1, "control") | {"session_id": "s"}
+    declared.commit(Feed().batch([*CALLS, call], scores=[*BOUGHT, of_session]))
+    done = forget_units(declared, ["buys twice", "of a session", "comes back"], MergePolicy(), START)
+    assert set(done.left.values()) == {0}
+    assert per_unit(declared, 102) == ([[5, 3], [0, 0]], [[47 + 4, 77], [0, 0]])
+    whose = query(declared, "SELECT unit_id, call_unit_id FROM late_outcomes")
+    assert not {"buys twice", "of a session", "comes back"} & {each for row in whose for each in row}
 
 
 def test_units_behind_a_tenth_of_an_arm_are_named(store: Store) -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coalmine_consumers.audit import audit
+from coalmine_consumers.experiments import experiment_sums
 from coalmine_consumers.maintenance import MergePolicy, RetentionPolicy, SealPolicy, rebuild
 from coalmine_consumers.maintenance.compact import ADDITIVE_TABLES, AdditiveTable, fold
 from coalmine_consumers.maintenance.expire import expire
@@ -300,8 +302,6 @@ def test_outcomes_count_in_experiments_once_their_calls_are_old_enough(tmp_path:
         expected = [
             ("converted", "control", 1, 1.0, 1.0, later),
             ("converted", "treatment", 1, 1.0, 3.0, old_enough),
-            ("per_unit.converted", "control", 1, 0.0, 1.0, later),
-            ("per_unit.converted", "treatment", 1, 0.0, 3.0, old_enough),
         ]
         assert query(store, CELLS) == expected
         for table in ADDITIVE_TABLES:
@@ -374,15 +374,29 @@ def last_call(said: Row, calls: list[Row]) -> Row | None:
     return max(mine, key=lambda call: (call["event_time"], call["request_id"]), default=None)
 
 
+def counted_for(said: Row, calls: list[Row]) -> Row | None:
+    """The first exposure of the unit of an outcome, if it counts from that on."""
+    if (last := last_call(said, calls)) is None:
+        return None
+    if (said["session_id"] or said["prompt"]) and not last.get("experiment"):
+        return None
+    mine = [each for each in calls if each.get("experiment") and each["unit_id"] == last["unit_id"]]
+    first = min(mine, key=lambda call: (call["event_time"], call["variant"]), default=None)
+    is_in_time = first and timedelta(0) <= said["event_time"] - first["event_time"] <= WINDOW
+    return first if is_in_time else None
+
+
 def expected_of(calls: list[Row], outcomes: list[Row]) -> dict[str, dict[Any, list[float]]]:
-    """Values by series of the rollups, and by arm and unit group of the cells."""
-    rollups, cells = defaultdict(list), defaultdict(list)
+    """Values by series of the rollups, by arm and unit group of the cells, and those of units."""
+    rollups, cells, units = defaultdict(list), defaultdict(list), defaultdict(list)
     for said in outcomes:
         if (call := last_call(said, calls)) is not None:
             rollups[call["prompt"], call["event_time"]].append(said["value"])
             if call.get("experiment"):
                 cells[call["variant"], call["unit_group"]].append(said["value"])
-    return {"rollups": dict(rollups), "cells": dict(cells)}
+        if (first := counted_for(said, calls)) is not None:
+            units[first["variant"], first["unit_group"]].append(said["value"])
+    return {"rollups": dict(rollups), "cells": dict(cells), "units": dict(units)}
 
 
 def found_in(store: Store) -> dict[str, dict[Any, Any]]:
@@ -393,14 +407,23 @@ def found_in(store: Store) -> dict[str, dict[Any, Any]]:
     )
     cells = query(
         store,
-        "SELECT variant, unit_group, sum(n), sum(sum_x), sum(sum_y), "
-        "sum(sum_y) FILTER (metric = 'per_unit.converted') FROM experiment_cells "
+        "SELECT variant, unit_group, sum(n), sum(sum_x), sum(sum_y) FROM experiment_cells "
         "WHERE metric IN ('converted', 'per_unit.converted') GROUP BY ALL HAVING sum(n) <> 0",
     )
     return {
         "rollups": {(prompt, at): tuple(rest) for prompt, at, *rest in rollups},
         "cells": {(variant, group): tuple(rest) for variant, group, *rest in cells},
+        "units": units_in(store),
     }
+
+
+def units_in(store: Store) -> dict[Any, float]:
+    """What their outcomes add up to, by arm and unit group."""
+    sums = experiment_sums(store.reader(), "exp", at=NOW)
+    if sums is None or "per_unit.converted" not in sums.metrics:
+        return {}
+    of_groups = sums.y[sums.metrics.index("per_unit.converted")].sum(axis=0)
+    return {(sums.arms[arm], group): of_groups[arm, group] for arm, group in np.argwhere(of_groups)}
 
 
 @settings(max_examples=size(6, 500), deadline=None)
@@ -428,8 +451,10 @@ def test_figures_do_not_depend_on_the_order_in_which_events_come(
                 key: (len(values), pytest.approx(sum(values))) for key, values in expected["rollups"].items()
             }
             assert found["cells"] == {
-                key: (2 * len(values), len(values), 2 * sum(values), sum(values))
-                for key, values in expected["cells"].items()
+                key: (len(values), len(values), sum(values)) for key, values in expected["cells"].items()
+            }
+            assert found["units"] == {
+                key: sum(values) for key, values in expected["units"].items() if any(values)
             }
         unattributed = sum(last_call(each, calls) is None for each in outcomes)
         assert whole(store) == unattributed

@@ -188,9 +188,14 @@ OUTCOME = {"app": "b", "name": "converted", "value": 1.0, "ingest_id": 4, "inges
 
 
 def calls(connection: duckdb.DuckDBPyConnection, *rows: tuple[UUID, str, str, str | None, str]) -> None:
-    """Requests: id, time, unit, session and prompt."""
+    """Requests: id, time, unit, session and prompt; those of session t are in an experiment."""
     keys = ("request_id", "event_time", "unit_id", "session_id", "prompt")
-    insert(connection, "requests_hot", *({**REQUEST, **dict(zip(keys, row, strict=True))} for row in rows))
+    named = (dict(zip(keys, row, strict=True)) for row in rows)
+    insert(
+        connection,
+        "requests_hot",
+        *({**REQUEST, **row, "experiment": "e" if row["session_id"] == "t" else None} for row in named),
+    )
 
 
 def exposures(connection: duckdb.DuckDBPyConnection, **whose: str | None) -> list[UUID]:
@@ -203,6 +208,10 @@ def exposures(connection: duckdb.DuckDBPyConnection, **whose: str | None) -> lis
     bounds = {"first": "2026-03-10 08:00:00+00", "last": "2026-03-10 09:00:00+00"}
     found = fetch_rows(connection, text, {"window_us": 3_600_000_000, **bounds})
     assert all(row["score_id"] == str(D) for row in found)
+    facts = "SELECT unit_id AS call_unit_id, experiment AS call_experiment FROM requests_hot "
+    for row in found:
+        (call,) = fetch_rows(connection, f"{facts} WHERE request_id = $id", {"id": row["request_id"]})
+        assert call.items() <= row.items()
     return [UUID(row["request_id"]) for row in found]
 
 
@@ -226,7 +235,7 @@ def test_last_exposures(connection: duckdb.DuckDBPyConnection) -> None:
 
 def test_last_exposures_of_calls_at_one_moment(connection: duckdb.DuckDBPyConnection) -> None:
     at = "2026-03-10 08:30:00+00"
-    calls(connection, *((each, at, "ann", None, "refund") for each in (B, D, C)))
+    calls(connection, *((each, at, "ann", in_, "refund") for each, in_ in ((B, "t"), (D, None), (C, "t"))))
     assert exposures(connection, unit_id="ann") == [D]
 
 
@@ -285,6 +294,75 @@ def test_scores_with_outcomes(connection: duckdb.DuckDBPyConnection) -> None:
         (str(C), 4, False, "why", "judge"),
         (str(C), 9, True, None, "unknown"),
         (str(D), 4, True, None, "unknown"),
+    ]
+
+
+def test_unit_outcomes(connection: duckdb.DuckDBPyConnection) -> None:
+    def unit(of: str, arm: str | None, at: str | None, **values: Any) -> dict[str, Any]:
+        key = {"experiment": "e", "allocation_epoch": 1, "variant": arm, "unit_group": 3, "unit_id": of}
+        seen = None if at is None else f"2026-03-10 {at}:00+00"
+        return {**key, "requests": 1, "first_event_time": seen, "last_event_time": seen, **values}
+
+    def bound(metric: str, low: float | None, high: float | None, **values: Any) -> dict[str, Any]:
+        key = {"experiment": "e", "metric": metric, "low": low, "high": high, "basis": "declared"}
+        return {**key, "since_ingest_id": 9, "frozen_at": AT, **values}
+
+    insert(
+        connection,
+        "experiment_units",
+        unit("ann", "b", "08:30", allocation_epoch=2),
+        unit("ann", "a", "08:00", allocation_epoch=None),
+        unit("ann", "a", "07:00", experiment="other"),
+        unit("ann", None, "07:59"),
+        unit("bob", "b", "08:10"),
+        unit("bob", "a", "08:10"),
+        unit("old", "a", None),  # stored before times were
+    )
+    insert(
+        connection,
+        "experiment_bounds",
+        bound("custom.errors", 0.0, 1.0),
+        bound("spent", 0.0, 50.0, basis="first values", since_ingest_id=4),
+        bound("spent", -1e200, 1e200, experiment="other"),
+        bound("unknown", None, None),
+    )
+
+    def said(name: str, at: str, value: float, of: str | None = "ann", **values: Any) -> dict[str, Any]:
+        whose = {"unit_id": of, "event_time": f"2026-03-10 {at}+00", "name": name, "value": value}
+        return {**OUTCOME, **whose, "ingest_id": 5, **values}
+
+    rows = [
+        said("errors", "08:00:00", 1.0),
+        said("errors", "09:00:00", 0.5, ingest_id=1),
+        said("errors", "07:59:59", 1.0),  # before
+        said("errors", "09:00:00.000001", 1.0),  # after
+        said("errors", "08:20:00", 0.25, of=None, session_id="s", call_unit_id="ann", call_experiment="e"),
+        said("errors", "08:20:00", 1.0, of=None, session_id="s", call_unit_id="ann"),
+        said("errors", "08:20:00", 1.0, prompt="greet", call_experiment="other"),
+        said("spent", "08:20:00", 20.0, of="bob"),
+        said("spent", "08:30:00", 70.0, of="bob"),
+        said("spent", "08:30:00", 7.0, of="bob", ingest_id=4),  # a first value
+        said("spent", "07:30:00", 1e300),
+        said("unknown", "08:30:00", 1.0),
+        said("errors", "08:30:00", 1.0, of="old"),
+        said("errors", "08:30:00", 1.0, of="nobody"),
+    ]
+    insert(connection, "late_outcomes", *({**row, "score_id": UUID(int=at)} for at, row in enumerate(rows)))
+    named = {"names": ["errors", "spent", "unknown"], "metrics": ["custom.errors", "spent", "unknown"]}
+
+    def found(experiment: str | None, at: str) -> list[tuple[Any, ...]]:
+        text = statement("unit_outcomes", STORE).format(outcomes="late_outcomes")
+        parameters = {"experiment": experiment, "window_us": 3_600_000_000, "at": at, **named}
+        return [tuple(row.values()) for row in fetch_rows(connection, text, parameters)]
+
+    young = datetime(2026, 3, 10, 9, 10, tzinfo=UTC)
+    assert found("e", "2026-03-10 09:00:00+00") == [
+        ("e", "custom.errors", 0, "a", 3, None, 3, 1.75),
+        ("e", "spent", 1, "a", 3, young, 2, 70.0),
+    ]
+    assert found(None, "2026-03-10 09:10:00+00")[1:] == [
+        ("e", "spent", 1, "a", 3, None, 2, 70.0),
+        ("other", "spent", 1, "a", 3, None, 1, 1e140),
     ]
 
 

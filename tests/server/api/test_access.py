@@ -224,6 +224,7 @@ TABLE = (
     ),
     Row("POST", "/v1/experiments/{experiment}/stop", "approver", "/v1/experiments/nothing/stop", {}),
     Row("GET", "/v1/rollout-templates", "reader"),
+    Row("GET", "/v1/rollout-limits", "reader"),
     Row("GET", "/v1/rollouts", "reader"),
     Row("POST", "/v1/rollouts/check", "reader", body={"prompt": "nothing", "version": "1.0.0"}),
     Row("POST", "/v1/rollouts", "author", body={"prompt": "nothing", "version": "1.0.0"}),

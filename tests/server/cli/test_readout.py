@@ -191,6 +191,17 @@ def test_the_catalogue_has_what_is_built_in_what_settings_say_and_what_the_data_
     assert json.dumps(rows)
 
 
+def test_the_catalogue_has_outcomes_of_units_before_any_is_old_enough(server: ServerProcess) -> None:
+    with Coalmine("billing", spool_dir=server.home / "spool") as client:
+        client.outcome("zeal", 0.7, unit_id="user-0")
+
+    def row() -> dict[str, Any] | None:
+        rows = {row["metric"]: row for row in server.json("/v1/metrics")["items"]}
+        return rows.get("per_unit.zeal")
+
+    assert eventually(row, what="the outcome")["role"] == "shown"
+
+
 def test_evidence_may_begin_anew(server: ServerProcess) -> None:
     told = coalmine("readout", "tone", "--begin-anew", "a bad deploy", home=server.home).stdout
     assert "a bad deploy)" in told

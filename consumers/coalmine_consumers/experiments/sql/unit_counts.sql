@@ -1,7 +1,6 @@
 -- Purpose: how many units each arm of one experiment has seen, and how many of those that had time to return did.
 -- Grain: one row per allocation epoch, arm and unit group.
--- Parameters: $experiment; $aged_before, units first seen until then had time; $apart_s; $exposed_before, of units
---   first seen until then late outcomes are known. As in cell_sums.sql.
+-- Parameters: $experiment; $aged_before, units first seen until then had time; $apart_s. As in cell_sums.sql.
 -- Units: different units; a unit has a row for each batch it came with, until rows are folded. requests_of_aged
 --   counts requests; most_requests those of heaviest, the unit of the group with most; returned, aged units with requests at least $apart_s seconds apart.
 SELECT
@@ -10,7 +9,6 @@ SELECT
     unit_group,
     count(*) AS units,
     count(*) FILTER (is_aged) AS aged,
-    count(*) FILTER (is_exposed) AS exposed,
     coalesce(sum(requests) FILTER (is_aged), 0)::DOUBLE AS requests_of_aged,
     count(*) FILTER (is_aged AND seconds >= $apart_s) AS returned,
     arg_max(unit_id, (requests, unit_id)) AS heaviest,
@@ -23,7 +21,6 @@ FROM (
         any_value(unit_group) AS unit_group,
         sum(requests) AS requests,
         coalesce(min(first_event_time) <= $aged_before, TRUE) AS is_aged,
-        coalesce(min(first_event_time) <= $exposed_before, TRUE) AS is_exposed,
         epoch(max(last_event_time)) - epoch(min(first_event_time)) AS seconds
     FROM experiment_units
     WHERE experiment = $experiment AND variant IS NOT NULL

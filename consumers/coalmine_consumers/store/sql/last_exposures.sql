@@ -9,23 +9,34 @@ WITH keys AS (
     FROM (SELECT DISTINCT unit_id, session_id, prompt FROM {outcomes})
 ),
 candidates AS (
-    SELECT keys.key, keys.prompt AS wanted, request.prompt, request.event_time, request.request_id
+    SELECT
+        keys.key, keys.prompt AS wanted, request.prompt, request.event_time, request.request_id,
+        request.unit_id, request.experiment
     FROM {requests} AS request
     JOIN keys ON keys.unit_id = request.unit_id
     WHERE request.event_time BETWEEN $first AND $last AND keys.session_id IS NULL
     UNION ALL
-    SELECT keys.key, keys.prompt AS wanted, request.prompt, request.event_time, request.request_id
+    SELECT
+        keys.key, keys.prompt AS wanted, request.prompt, request.event_time, request.request_id,
+        request.unit_id, request.experiment
     FROM {requests} AS request
     JOIN keys ON keys.unit_id = request.unit_id AND keys.session_id = request.session_id
     WHERE request.event_time BETWEEN $first AND $last
     UNION ALL
-    SELECT keys.key, keys.prompt AS wanted, request.prompt, request.event_time, request.request_id
+    SELECT
+        keys.key, keys.prompt AS wanted, request.prompt, request.event_time, request.request_id,
+        request.unit_id, request.experiment
     FROM {requests} AS request
     JOIN keys ON keys.session_id = request.session_id
     WHERE request.event_time BETWEEN $first AND $last AND keys.unit_id IS NULL
 ),
 calls AS (
-    SELECT key, event_time, max(request_id) AS request_id
+    SELECT
+        key,
+        event_time,
+        max(request_id) AS request_id,
+        arg_max(unit_id, request_id) AS call_unit_id,
+        arg_max_null(experiment, request_id) AS call_experiment
     FROM candidates
     WHERE wanted IS NULL OR wanted = prompt
     GROUP BY key, event_time
@@ -38,7 +49,12 @@ keyed AS (
         AND keys.session_id IS NOT DISTINCT FROM open.session_id
         AND keys.prompt IS NOT DISTINCT FROM open.prompt
 )
-SELECT keyed.score_id, calls.event_time AS request_time, calls.request_id
+SELECT
+    keyed.score_id,
+    calls.event_time AS request_time,
+    calls.request_id,
+    calls.call_unit_id,
+    calls.call_experiment
 FROM keyed
 ASOF JOIN calls ON calls.key = keyed.key AND keyed.event_time >= calls.event_time
 WHERE calls.event_time >= keyed.event_time - to_microseconds($window_us)

@@ -226,6 +226,7 @@ DECISIONS: Final[Mapping[str, tuple[Decision, ...]]] = {
     "POST /v1/tokens/{token_id}/revoke": _TOKENS,
     # Rollouts.
     "GET /v1/rollout-templates": _OPEN,
+    "GET /v1/rollout-limits": _OPEN,
     "GET /v1/rollouts": _LISTED,
     "POST /v1/rollouts": (*_OF_BODY, *_CITES),
     "POST /v1/rollouts/check": _OF_BODY,

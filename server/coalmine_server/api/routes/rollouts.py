@@ -46,6 +46,14 @@ class RolloutTemplate:
     plan: RolloutPlan
 
 
+@result
+class RolloutLimits:
+    """How many rollouts there may be."""
+
+    most_at_once: int
+    """Rollouts that may hold places in one environment at the same time: `rollouts.most_at_once`."""
+
+
 async def _rollouts_of(request: Request) -> Rollouts:
     found: Registry = request.app.state.registry
     return Rollouts(found, most_at_once=request.app.state.most_rollouts_at_once)
@@ -58,6 +66,12 @@ Steered = Annotated[Rollouts, Depends(_rollouts_of)]
 def rollout_templates(_actor: Reader) -> list[RolloutTemplate]:
     """Plans that come with Coalmine."""
     return [RolloutTemplate(name, template(name)) for name in TEMPLATES]
+
+
+@router.get("/rollout-limits", responses=problem_responses())
+def rollout_limits(request: Request, _actor: Reader) -> RolloutLimits:
+    """How many rollouts there may be at the same time."""
+    return RolloutLimits(request.app.state.most_rollouts_at_once)
 
 
 @router.post("/rollouts", status_code=201, responses=problem_responses(404, 409, 412))

@@ -116,6 +116,26 @@ class Findings:
         self.taken[place] = path
         return True
 
+    def has_room(self, name: str, place: Place, path: str) -> bool:
+        """True if one more rollout may hold a place of the environment; else that is noted."""
+        most = self.state.most_rollouts
+        holding = [each for each in self.state.rollouts if each["occupies"]]
+        if most is None or any(place.has(each) for each in holding):  # there it replaces one, or waits
+            return True
+        there = sum(each["environment"] == place.environment for each in holding)
+        started = (step.body for step in self.steps if step.kind == "rollout")
+        begun = sum(body["environment"] == place.environment for body in started)
+        if there + begun < most:
+            return True
+        starting = f", {begun} of these files start there" if begun else ""
+        self.leave(
+            "rollout",
+            name,
+            f"{there} rollouts hold places in {place.environment}{starting}, and at most {most} may: "
+            f"{path} waits for one to end: apply again then, or raise rollouts.most_at_once",
+        )
+        return False
+
     @cached_property
     def targets(self) -> Mapping[str, Target]:
         """What the files of rollouts come to, by the name of the file."""

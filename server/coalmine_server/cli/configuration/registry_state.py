@@ -29,6 +29,8 @@ class RegistryState:
     """By name, those of rollouts included, the newest first."""
     rollouts: Sequence[Json]
     """The newest first."""
+    most_rollouts: int | None
+    """That may hold places in one environment at the same time. None: not asked for, or an old server."""
     promotions: Sequence[Json]
     """The newest first."""
     alert_rules: Sequence[Json] | None
@@ -65,6 +67,7 @@ def read_state(client: Client, files: Files) -> RegistryState:
         if serving or experiments
         else {},
         rollouts=client.items("/v1/rollouts") if serving or experiments or rollouts else [],
+        most_rollouts=_most_rollouts(client) if rollouts else None,
         promotions=client.items("/v1/promotions") if serving else [],
         alert_rules=rules,
         budgets=budgets,
@@ -80,6 +83,13 @@ def _versions(client: Client, files: Files) -> dict[str, dict[str, Json]]:
             items = []
         found[name] = {each["version"]: each for each in items}
     return found
+
+
+def _most_rollouts(client: Client) -> int | None:
+    try:
+        return int(client.get("/v1/rollout-limits")["most_at_once"])
+    except NotFound:
+        return None
 
 
 def _alerts(client: Client, files: Files) -> tuple[Sequence[Json] | None, Sequence[Json] | None]:

@@ -161,6 +161,8 @@ def _compare_rollout(found: Findings, name: str, given: Given[RolloutFile], targ
         found.is_place(place, at_version) & found.can_be_served(place.prompt, target.version, at_version)
     ):
         return
+    if not found.has_room(name, place, str(given.path)):
+        return
     if given.terms.if_taken is None and not found.is_free("rollout", name, place, str(given.path)):
         return
     where = f"{place.environment}/{place.prompt}" + (f" {place.rule}" if place.rule else "")

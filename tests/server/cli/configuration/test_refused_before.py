@@ -1,8 +1,15 @@
 """`coalmine plan` tells what the registry would refuse, so that `apply` does not end in the middle."""
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 from tests.server.cli.configuration.conftest import Team, names
+from tests.server.conftest import TRUSTING
+from tests.server.registry_client import Person
+from tests.support.processes.coalmine_process import ServerProcess
 
 PROD = "prompts:\n  PROMPT:\n    version: 1.0.0\n"
 RULES = PROD + "    rules:\n      - {name: a, when: {tier: [x]}, serve: {version: 1.0.0}}\n"
@@ -107,6 +114,47 @@ def test_what_waits_for_a_place_is_left_and_the_rest_is_done(team: Team) -> None
     after = team.plan()
     assert (after["steps"], names(after["left"])) == ([], [f"experiment {team.prompt}-b", "rollout c"])
     assert all(f"experiment {team.prompt}-a runs in that place" in each["why"] for each in after["left"])
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Iterator[Team]:
+    """A team whose server has room for two rollouts in an environment."""
+    settings = {"COALMINE_ROLLOUTS_MOST_AT_ONCE": "2", **TRUSTING}
+    with (
+        ServerProcess(tmp_path / "server", settings, part="registry") as server,
+        Person.local(server) as admin,
+        admin.make("author", "author") as author,
+    ):
+        yield Team(server, admin, author, author, tmp_path, "few")
+
+
+def test_rollouts_beyond_the_most_at_once_are_left_and_the_others_start(few: Team) -> None:
+    team = few
+    rules = ["a", "b", "c", "d"]
+    served = [
+        f"      - {{name: {each}, when: {{tier: [{each}]}}, serve: {{version: 1.0.0}}}}\n" for each in rules
+    ]
+    team.write("environments/dev.yaml", f"{PROD}    rules:\n{''.join(served)}")
+    team.pushed("1.0.0", "1.0.1")
+    for rule in rules:
+        terms = f"prompt: PROMPT\nversion: 1.0.1\nenvironment: dev\nrule: {rule}\nplan: canary-standard\n"
+        team.write(f"rollouts/{rule}.yaml", terms)
+    planned = team.plan()
+    assert names(planned["steps"])[2:] == ["rollout a", "rollout b"]
+    assert names(planned["left"]) == ["rollout c", "rollout d"]
+    assert (
+        "0 rollouts hold places in dev, 2 of these files start there, and at most 2 may: "
+        in planned["left"][0]["why"]
+    )
+    assert names(team.apply()["done"]) == names(planned["steps"])
+    after = team.plan()
+    assert (after["steps"], names(after["left"])) == ([], names(planned["left"]))
+    assert all("2 rollouts hold places in dev, and at most 2 may: " in each["why"] for each in after["left"])
+    # One more in a place that is held waits there and needs no other.
+    team.version("1.0.2")
+    more = f"prompt: PROMPT\nversion: 1.0.2\nenvironment: dev\nrule: {rules[0]}\nif_taken: queue\n"
+    team.write("rollouts/again.yaml", f"{more}plan: canary-standard\n")
+    assert names(team.apply()["done"]) == [f"prompt {team.prompt}@1.0.2", "rollout again"]
 
 
 def test_the_experiment_of_a_rollout_is_not_for_the_files(team: Team) -> None:
