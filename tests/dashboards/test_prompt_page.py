@@ -143,7 +143,7 @@ def test_a_prompt_of_the_services_own_has_no_record_and_says_so(open_page: Open,
     assert "not in the registry" in captions(open_page())
     page = open_page(view="Versions")
     assert "not in the registry" in page.info[0].value
-    assert page.code[0].value == "coalmine push"
+    assert ">coalmine push<" in html(page)
 
 
 def test_of_many_versions_those_with_the_most_calls_are_drawn_and_others_can_be_added(

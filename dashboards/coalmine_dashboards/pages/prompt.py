@@ -123,7 +123,7 @@ def _draw(chosen: Chosen, snapshot: Snapshot) -> None:
     say_more(len(snapshot.versions))
     downloads(snapshot.versions, "versions")
     _draw_charts(chosen, snapshot, slots, mode)
-    st.caption(f"As of {local(snapshot.taken_at, seconds=True)}; charts have the same time zone.")
+    st.caption(plain(f"As of {local(snapshot.taken_at, seconds=True)}; charts have the same time zone."))
 
 
 def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int], mode: Mode) -> None:
