@@ -1,4 +1,4 @@
-"""Scripts that a page will need, named in the HTML that begins it: browsers fetch them beside the page's data.
+"""Scripts that a page will need, named in its HTML: browsers fetch them beside the page's data.
 
 Streamlit's HTML names the scripts of its frame only. Those of widgets and charts (50 files, 1.2 MB) are asked
 for when the first of them is to be drawn, which is after everything that the server had to be asked.

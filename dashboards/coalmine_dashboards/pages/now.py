@@ -72,11 +72,11 @@ def show() -> None:
 
 def _fetch(asked: ApiClient) -> _Seen:
     now = datetime.now(UTC)
-    slow = _slowly(asked)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         alerts = pool.submit(lambda: asked.first("/v1/alerts", Alert, 100, state="firing"))
         promotions = pool.submit(lambda: asked.first("/v1/promotions", Promotion, 50, status="pending"))
         ingest = pool.submit(if_allowed, asked.ingest)
+        slow = _slowly(asked)
         recent = asked.first("/v1/rollouts", Rollout, 50)
         running = [each for each in recent if each.state not in TERMINAL][:_MOST_ROLLOUTS]
         rollouts = pool.map(lambda each: asked.read(f"/v1/rollouts/{each.id}/status", RolloutStatus), running)

@@ -72,13 +72,12 @@ def show() -> None:
 def _over_time(chosen: Chosen) -> None:
     def asked() -> Snapshot:
         now = datetime.now(UTC)
-        models = models_that_began(client(), chosen.prompt, chosen.environment)
         named = st.session_state.get("versions") or st.query_params.get_all("versions")
         return fetch(
             client(),
             chosen.selection(now),
             now,
-            models,
+            lambda: models_that_began(client(), chosen.prompt, chosen.environment),
             lambda versions: _drawn_versions(versions, named, with_prompt=chosen.prompt is None),
         )
 
