@@ -67,27 +67,29 @@ class _Watch:
 
 
 def watch(sign_in: str, page: PageName, spent: Callable[[], Spent]) -> Refreshes:
-    """Watches one page for a while.
+    """Watches one page for a while; one that does not refresh itself costs nothing.
 
     Raises:
-        RuntimeError: The page failed, or has nothing that refreshes itself.
+        RuntimeError: The page failed.
     """
     with signed_in(sign_in, page) as viewer:
         watch = _Watch(viewer, spent)
         watch.open()
-        if not viewer.refreshing:
-            raise RuntimeError(f"no part of the page {page} refreshes itself")
         began = time.monotonic()
-        while (passed_s := time.monotonic() - began) < WATCHED_S or (
-            passed_s < LONGEST_S and len(watch.found) < len(viewer.refreshing)
+        passed_s = 0.0
+        while viewer.refreshing and (
+            passed_s < WATCHED_S or (passed_s < LONGEST_S and len(watch.found) < len(viewer.refreshing))
         ):
             watch.refresh_next()
+            passed_s = time.monotonic() - began
     if viewer.failed:
         raise RuntimeError(f"the page {page} failed: {viewer.failed[0]}")
     return _dearest([*watch.found.values()])
 
 
 def _dearest(parts: list[list[Spent]]) -> Refreshes:
+    if not parts:
+        return Refreshes(0, 0.0, 0.0, 0.0)
     dearest = max(parts, key=lambda part: statistics.median(each.busy_ms for each in part))
     busy = [each.busy_ms for each in dearest]
     return Refreshes(

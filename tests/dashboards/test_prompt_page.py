@@ -230,6 +230,8 @@ def test_of_very_many_versions_only_those_that_are_drawn_are_asked_for_over_time
     versions = [f"1.{place}.0" for place in range(150)]
     rows = [a_version(PROMPT, version, 10 * place + 1) for place, version in enumerate(versions)]
     api.handlers["/v1/versions"] = lambda _parameters: page_of(*rows)
+    facets = {**api.handlers["/v1/facets"]({}), "versions": {PROMPT: versions}}
+    api.handlers["/v1/facets"] = lambda _parameters: facets
 
     def drawn(page: AppTest) -> set[str | None]:
         assert not page.exception
