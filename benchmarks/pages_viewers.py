@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import cycle, islice
+from operator import itemgetter
 from typing import Final, get_args
 from urllib.parse import urlsplit
 
@@ -40,24 +41,47 @@ class Viewer:
     """When to ask for each part again, by fragment."""
     _every_s: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def refreshing(self) -> Collection[str]:
+        """Parts that refresh themselves."""
+        return self._due.keys()
+
     def watch(self) -> None:
         """Asks for the page, and for its parts whenever their time has come, until the socket closes."""
         with suppress(ConnectionClosed):
-            self._ask()
+            self.ask()
             while True:
                 now = time.monotonic()
                 for fragment, due in self._due.items():
                     if due <= now:
-                        self._due[fragment] = now + self._every_s[fragment]
-                        self._ask(fragment)
-                wait_s = min(self._due.values(), default=now + 1.0) - time.monotonic()
-                with suppress(TimeoutError):
-                    self._take(ForwardMsg.FromString(self.socket.recv(max(wait_s, 0.001))))
+                        self.ask(fragment)
+                self._take_until(min(self._due.values(), default=now + 1.0))
 
-    def _ask(self, fragment: str = "") -> None:
+    def ask(self, fragment: str = "") -> None:
+        """Asks for a part, or for the whole page."""
+        if fragment:
+            self._due[fragment] = time.monotonic() + self._every_s[fragment]
         state = ClientState(page_name=self.page, fragment_id=fragment, is_auto_rerun=bool(fragment))
         asked = BackMsg(rerun_script=state)
         self.socket.send(asked.SerializeToString())
+
+    def take_until_finished(self) -> None:
+        """Takes what comes until the run that was asked for is over."""
+        runs, deadline = self.runs, time.monotonic() + DRAWN_S
+        while self.runs == runs and time.monotonic() < deadline:
+            self._take_until(deadline)
+
+    def wait_for_due(self) -> str:
+        """Waits for the part that is to be asked for next."""
+        while (due := min(self._due.items(), key=itemgetter(1)))[1] > time.monotonic():
+            self._take_until(due[1])
+        return due[0]
+
+    def _take_until(self, deadline: float) -> None:
+        """Takes the next message, if one comes by then."""
+        with suppress(TimeoutError):
+            message = self.socket.recv(max(deadline - time.monotonic(), 0.001))
+            self._take(ForwardMsg.FromString(message))
 
     def _take(self, came: ForwardMsg) -> None:
         match came.WhichOneof("type"):
@@ -96,9 +120,7 @@ def watching(sign_in: str, viewers: int) -> Iterator[Watched]:
     Raises:
         RuntimeError: A page failed, or one was never drawn.
     """
-    with httpx2.Client(trust_env=False, follow_redirects=True) as http:
-        http.get(sign_in).raise_for_status()
-        cookies = "; ".join(f"{name}={value}" for name, value in http.cookies.items())
+    cookies = _cookies(sign_in)
     sessions = [Viewer(_connect(sign_in, cookies), page) for page in islice(cycle(PAGES), viewers)]
     threads = [threading.Thread(target=each.watch, daemon=True) for each in sessions]
     for thread in threads:
@@ -116,6 +138,20 @@ def watching(sign_in: str, viewers: int) -> Iterator[Watched]:
         for thread in threads:
             thread.join(10)
     watched.check()
+
+
+@contextmanager
+def signed_in(sign_in: str, page: PageName) -> Iterator[Viewer]:
+    """One viewer, who has not asked for the page yet."""
+    viewer = Viewer(_connect(sign_in, _cookies(sign_in)), page)
+    with closing(viewer.socket):
+        yield viewer
+
+
+def _cookies(sign_in: str) -> str:
+    with httpx2.Client(trust_env=False, follow_redirects=True) as http:
+        http.get(sign_in).raise_for_status()
+        return "; ".join(f"{name}={value}" for name, value in http.cookies.items())
 
 
 def _connect(sign_in: str, cookies: str) -> ClientConnection:

@@ -98,14 +98,14 @@ class Sizes:
 class Feed:
     """Batches of one drawn sample, moved through time, each with ids of its own."""
 
-    def __init__(self, total_rows: int, start: datetime = START) -> None:
+    def __init__(self, total_rows: int, start: datetime = START, *, offset: int = 0) -> None:
         self._random = np.random.default_rng(5)
         self._start = start
         self._batches = max(1, total_rows // BATCH_ROWS)
         hours = SPAN / self._batches / timedelta(hours=1)
         self._requests = many_requests(BATCH_ROWS, seed=5, start=start, hours=hours)
         self._feedback, self._scores = reactions_to(self._requests, seed=6, share=0.1)
-        self._offset = 0
+        self._offset = offset
         # Which request each reaction is about, to follow it to its new id.
         place = {text: row for row, text in enumerate(self._requests["request_id"].to_pylist())}
         self._about = np.array([place[text] for text in self._feedback["request_id"].to_pylist()])

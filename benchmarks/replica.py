@@ -57,8 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coalmine-replica-"))) / "home"
         home.mkdir()
         fill_home(home, options.rows)
-        _, url, token = stack.enter_context(serving(home, environment(home)))
-        server = Server(url, token)
+        process, url, token = stack.enter_context(serving(home, environment(home)))
+        server = Server(url, token, process.pid)
         server.settle()
         made_s = snapshot_s(url, token)
         for number in range(options.rounds):

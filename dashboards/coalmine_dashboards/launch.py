@@ -81,12 +81,16 @@ def main(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
     from starlette.middleware import Middleware  # noqa: PLC0415
     from streamlit.starlette import App  # noqa: PLC0415 - slow
 
+    from coalmine_dashboards.preloads import Preloads, begun_pages  # noqa: PLC0415 - Streamlit
+
     token = connection_of_process().token
     key = secrets.token_urlsafe() if token is None else viewer_key(token)
     sys.stderr.write(f"dashboard: http://{host}:{port}/?key={key}  (Ctrl-C stops it)\n")
-    App(
-        page_file(), middleware=[Middleware(SignIn, key=key, by_provider=is_configured(), https=is_https())]
-    ).run(config=options_of(host, port))
+    middleware = [
+        Middleware(SignIn, key=key, by_provider=is_configured(), https=is_https()),
+        Middleware(Preloads, pages=begun_pages()),
+    ]
+    App(page_file(), middleware=middleware).run(config=options_of(host, port))
 
 
 def end_with_stdin() -> None:

@@ -13,7 +13,7 @@ from coalmine_dashboards.views.marks import ModelBegan
 
 __all__ = ["Snapshot", "fetch"]
 
-_AT_ONCE: Final = 3
+_AT_ONCE: Final = 4
 """Questions beside the one that others wait for."""
 _MOST_TOGETHER: Final = 24
 """Versions whose measures over time are asked for at once."""
@@ -38,7 +38,7 @@ def fetch(
     client: ApiClient,
     selection: Selection,
     now: datetime,
-    models: Sequence[ModelBegan],
+    models: Callable[[], Sequence[ModelBegan]],
     drawn: Callable[[list[VersionRow]], Collection[VersionKey]],
 ) -> Snapshot:
     """Fetches everything that the page shows.
@@ -47,34 +47,45 @@ def fetch(
         client: Asks the server.
         selection: What is shown.
         now: The time.
-        models: Models that began to answer, which change more rarely.
+        models: Finds the models that began to answer.
         drawn: Which of the versions are drawn over time: where there are many, only these are asked for.
 
     Raises:
         ApiError: One of the requests failed.
     """
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        facets, ingest = pool.submit(client.facets), pool.submit(if_allowed, client.ingest)
+        versions, ingest = pool.submit(client.versions, selection), pool.submit(if_allowed, client.ingest)
         marks = pool.submit(client.deployment_marks, selection)
-        versions = client.versions(selection)
+        facets = client.facets()
+        together = pool.submit(client.timeseries, selection) if _are_few(facets, selection.prompt) else None
+        began = [*models()]
+        found = versions.result()
+        if together is not None:
+            timeseries = together.result()
+        elif len(found) <= _MOST_TOGETHER:
+            timeseries = client.timeseries(selection)
+        else:
+            timeseries = _over_time(client, selection, drawn(found))
         return Snapshot(
             taken_at=now,
             selection=selection,
-            facets=facets.result(),
+            facets=facets,
             ingest=ingest.result(),
-            versions=versions,
-            timeseries=_over_time(client, selection, versions, drawn(versions)),
+            versions=found,
+            timeseries=timeseries,
             marks=marks.result(),
-            models=[*models],
+            models=began,
         )
 
 
-def _over_time(
-    client: ApiClient, selection: Selection, versions: list[VersionRow], drawn: Collection[VersionKey]
-) -> Timeseries:
-    """The measures over time of all versions, or of those that are drawn."""
-    if len(versions) <= _MOST_TOGETHER:
-        return client.timeseries(selection)
+def _are_few(facets: Facets, prompt: str | None) -> bool:
+    """True if so few versions are known that those of any period can be asked for together."""
+    known = [each for name, each in facets.versions.items() if prompt in (None, name)]
+    return facets.complete and sum(map(len, known)) <= _MOST_TOGETHER
+
+
+def _over_time(client: ApiClient, selection: Selection, drawn: Collection[VersionKey]) -> Timeseries:
+    """The measures over time of the versions that are drawn, one by one."""
     (prompt, version), *others = sorted(drawn)
     first = client.timeseries(replace(selection, prompt=prompt), version=version)
     items = [*first.items]

@@ -62,7 +62,7 @@ def test_the_list_has_those_of_the_registry_and_those_that_only_events_tell_of(
 
 def test_an_empty_list_says_how_to_begin(open_page: Open, api: DashboardApi) -> None:
     api.handlers["/v1/experiments"] = api.handlers["/v1/readouts"] = lambda _query: dumped(Page([], None))
-    assert "coalmine experiment start" in open_page().code[0].value
+    assert "coalmine experiment start" in html(open_page())
 
 
 def test_one_view_compares_an_arm_with_control(open_page: Open) -> None:

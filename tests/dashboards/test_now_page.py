@@ -118,7 +118,7 @@ def test_a_server_without_events_says_how_to_send_one(open_page: Open, api: Dash
         api.handlers[path] = lambda _parameters: page_of()
     page = open_page()
     assert "No events yet" in page.info[0].value
-    assert "cm.call(" in page.code[0].value
+    assert "cm.call(" in html(page)
 
 
 def test_while_the_server_is_away_the_last_data_stay_with_their_age(

@@ -172,7 +172,7 @@ def test_an_empty_registry_says_what_to_do(open_page: Open, api: DashboardApi) -
     page = open_page()
     assert "Nothing waits" in words(page)
     assert "No prompt is registered" in page.info[0].value
-    assert "coalmine push" in page.code[0].value
+    assert "coalmine push" in html(page)
 
 
 def test_a_promotion_has_diff_evidence_and_suite_in_one_view(open_page: Open, api: DashboardApi) -> None:

@@ -184,7 +184,7 @@ def test_with_nothing_said_it_says_how_services_send_feedback(open_page: Open, a
     api.handlers["/v1/feedback"] = lambda _parameters: page_of()
     page = open_page(time="1h")
     assert "No feedback here" in page.info[0].value
-    assert "cm.feedback(" in page.code[0].value
+    assert "cm.feedback(" in html(page)
 
 
 def a_dataset(name: str = "refunds") -> Dataset:

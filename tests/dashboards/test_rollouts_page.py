@@ -69,7 +69,7 @@ def test_an_empty_list_says_how_to_begin(open_page: Open, api: DashboardApi) -> 
     api.handlers["/v1/rollouts"] = lambda _query: dumped(Page([], None))
     page = open_page()
     assert "No rollout" in page.info[0].value
-    assert "coalmine rollout start" in page.code[0].value
+    assert "coalmine rollout start" in html(page)
 
 
 def test_one_view_has_all_that_decides_a_rollout(open_page: Open) -> None:

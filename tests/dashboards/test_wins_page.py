@@ -86,7 +86,7 @@ def test_empty_states_say_what_to_do(open_page: Open, api: DashboardApi) -> None
     api.handlers["/v1/wins"] = answer(wins_of())
     page = open_page()
     assert "No rollout has ended" in page.info[0].value
-    assert "coalmine rollout start" in page.code[0].value
+    assert "coalmine rollout start" in html(page)
     api.handlers["/v1/wins"] = answer(wins_of(BACK))
     page = open_page()
     assert "had a metric measured" in captions(page)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,7 +30,10 @@ SELECT min(request_id) AS least_id, max(request_id) AS greatest_id
 FROM feedback
 WHERE event_time >= $from AND event_time < $to
 """
-_BOUNDS: Final = "SELECT min(event_time) AS oldest, max(event_time) AS newest FROM feedback"
+_OLDEST: Final = "SELECT min(event_time) AS at FROM feedback"
+_NEWEST: Final = "SELECT max(event_time) AS at FROM feedback WHERE event_time >= $since"
+_LATELY: Final = timedelta(days=1)
+"""Where the newest is looked for first: all of the column would be read for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,11 @@ def _found(
         if after.negative not in kinds:
             raise InvalidParameter(BAD_CURSOR)
         kinds = kinds[kinds.index(after.negative) :]
-    ((oldest, newest),) = (row.values() for row in source.rows(_BOUNDS))
-    if oldest is None:
+    newest = _newest(source)
+    if newest is None:
         return []
-    since, until = max(filters.since or oldest, oldest), min(filters.until or END, newest + _MOMENT)
+    since = filters.since or source.rows(_OLDEST)[0]["at"]
+    until = min(filters.until or END, newest + _MOMENT)
     rows: list[dict[str, Any]] = []
     for negative in kinds:
         here = after if after is not None and after.negative == negative else None
@@ -96,6 +100,9 @@ def _found(
             ((least_id, greatest_id),) = (
                 row.values() for row in source.rows(_ASKED, {"from": begin, "to": end})
             )
+            if least_id is None:  # nobody said anything
+                end, length = begin, length * 4
+                continue
             parameters = {
                 **filters.parameters(),
                 "least_id": least_id,
@@ -112,6 +119,15 @@ def _found(
             rows += source.rows(statement("feedback_ids", __package__), parameters)
             end, length = begin, length * 4
     return rows
+
+
+def _newest(source: Source) -> datetime | None:
+    """When somebody last said something."""
+    for since in (datetime.now(UTC) - _LATELY, BEGINNING):
+        found: datetime | None = source.rows(_NEWEST, {"since": since})[0]["at"]
+        if found is not None:
+            return found
+    return None
 
 
 def _whole(source: Source, rows: list[dict[str, Any]]) -> Mapping[str, dict[str, Any]]:

@@ -9,9 +9,11 @@ import streamlit as st
 
 from coalmine_alerts.results.alerts import Alert, Silence
 from coalmine_alerts.results.messages import Message, Runbook, ToldTransition
-from coalmine_dashboards.api import ApiError, NotFound, if_allowed, segment
+from coalmine_alerts.results.rules import KnownRule
+from coalmine_dashboards.api import ApiClient, ApiError, NotFound, if_allowed, segment
 from coalmine_dashboards.parts.actions import action
 from coalmine_dashboards.parts.advice import nothing
+from coalmine_dashboards.parts.ahead import ahead
 from coalmine_dashboards.parts.alert_card import draw_alert, matcher_words
 from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
@@ -68,26 +70,28 @@ def show() -> None:
     if (rule := st.query_params.get("runbook")) is not None:
         _runbook(rule)
     named, group = st.query_params.get("alert"), st.query_params.get("group")
+    alerts = ahead(lambda asked: _fetch(asked, chosen, named))
+    past = ahead(lambda asked: _past(asked, chosen, group))
+    rules = ahead(lambda asked: asked.read("/v1/alerts/rules", list[KnownRule]))
     live(
         "alerts",
-        lambda: _fetch(chosen, named),
+        alerts,
         lambda seen: _draw(seen, named, group),
         asked=(chosen.prompt, chosen.environment, named, group),
         every_s=chosen.every_s,
     )
     live(
         "alert history",
-        lambda: _past(chosen, group),
-        lambda past: _draw_past(past, chosen),
+        past,
+        lambda seen: _draw_past(seen, chosen),
         asked=(chosen.time_range.key, group),
         every_s=None if chosen.every_s is None else _PAST_EVERY_S,
     )
     st.subheader("What another threshold would have sent", anchor=False)
-    draw_threshold_test()
+    draw_threshold_test(rules)
 
 
-def _fetch(chosen: Chosen, named: str | None) -> _Seen:
-    asked = client()
+def _fetch(asked: ApiClient, chosen: Chosen, named: str | None) -> _Seen:
     found, changes = None, []
     if named is not None:
         try:
@@ -172,8 +176,8 @@ def _draw_silences(silences: Sequence[Silence]) -> None:
     downloads(silences, "silences")
 
 
-def _past(chosen: Chosen, group: str | None) -> _Past:
-    asked, since = client(), chosen.time_range.since(datetime.now(UTC))
+def _past(asked: ApiClient, chosen: Chosen, group: str | None) -> _Past:
+    since = chosen.time_range.since(datetime.now(UTC))
     return _Past(
         asked.first("/v1/alerts/transitions", ToldTransition, _MOST_CHANGES, since=since),
         if_allowed(lambda: asked.first("/v1/alerts/messages", Message, _MOST_MESSAGES, group=group)) or [],

@@ -8,8 +8,10 @@ import streamlit as st
 from coalmine_alerts.results.spending import Spending
 from coalmine_analytics.results.savings import Savings
 from coalmine_consumers.results import CostDimension, Costs, Facets
+from coalmine_dashboards.api import ApiClient
 from coalmine_dashboards.formatting import count, money, percent
 from coalmine_dashboards.parts.advice import advise, nothing
+from coalmine_dashboards.parts.ahead import ahead
 from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, choose_all_time, filters, known_facets, nothing_recorded
@@ -54,11 +56,37 @@ def show() -> None:
     if facets is not None:
         chosen = filters(facets, default_time=_DEFAULT_TIME)
     slowly_s = _SLOWLY_S if chosen.live else None
-    live("spending", lambda: _spending(chosen), _draw_strip, asked=_filters(chosen), every_s=slowly_s)
-    _where_it_goes(facets, chosen)
-    st.subheader("Budgets", anchor=False)
-    live("budgets", lambda: _spending(chosen), _draw_budgets, asked=_filters(chosen), every_s=slowly_s)
-    _what_would_save(facets, chosen)
+    # What is chosen stands first, so that all questions can be asked at once.
+    strip, where, budgets, saved = (st.container() for _ in range(4))
+    with where:
+        by = _choose_dimension()
+    with saved:
+        models = _choose_models(facets)
+    spending = ahead(lambda asked: _spending(asked, chosen), parts=2)
+    costs = ahead(lambda asked: _costs(asked, chosen, by)) if by != "segment" else None
+    savings = ahead(lambda asked: _savings(asked, chosen, models))
+    asked = _filters(chosen)
+    with strip:
+        live("spending", spending, _draw_strip, asked=asked, every_s=slowly_s)
+    with where:
+        live(
+            "costs",
+            costs or (lambda: _costs(client(), chosen, by, _segment())),
+            lambda found: _draw_costs(found, facets, chosen),
+            asked=(*asked, by),
+            every_s=slowly_s if by in ("segment", "user") or not chosen.live else _EVERY_S,
+        )
+    with budgets:
+        st.subheader("Budgets", anchor=False)
+        live("budgets", spending, _draw_budgets, asked=asked, every_s=slowly_s)
+    with saved:
+        live(
+            "savings",
+            savings,
+            lambda found: _draw_savings(found, chosen),
+            asked=(*asked, tuple(models)),
+            every_s=slowly_s,
+        )
 
 
 def _filters(chosen: Chosen) -> tuple[str | None, ...]:
@@ -69,15 +97,15 @@ def _view(chosen: Chosen) -> dict[str, str | None]:
     return {"environment": chosen.environment, "model": chosen.model, "time": chosen.time_range.key}
 
 
-def _spending(chosen: Chosen) -> Spending:
-    return client().read("/v1/spending", Spending, prompt=chosen.prompt, environment=chosen.environment)
+def _spending(asked: ApiClient, chosen: Chosen) -> Spending:
+    return asked.read("/v1/spending", Spending, prompt=chosen.prompt, environment=chosen.environment)
 
 
 def _draw_strip(found: Spending) -> None:
     st.html(health_strip(spending_items(found), "Spending"))
 
 
-def _where_it_goes(facets: Facets | None, chosen: Chosen) -> None:
+def _choose_dimension() -> CostDimension:
     st.subheader("Where it goes", anchor=False)
     by: CostDimension = st.segmented_control(
         "By",
@@ -87,24 +115,21 @@ def _where_it_goes(facets: Facets | None, chosen: Chosen) -> None:
         key="by",
         bind="query-params",
     )
-    from_raw = by in ("segment", "user")
-    live(
-        "costs",
-        lambda: _costs(chosen, by),
-        lambda found: _draw_costs(found, facets, chosen),
-        asked=(*_filters(chosen), by),
-        every_s=None if not chosen.live else _SLOWLY_S if from_raw else _EVERY_S,
-    )
+    return by
 
 
-def _costs(chosen: Chosen, by: CostDimension) -> Costs:
-    segment = st.session_state.get("segment") or st.query_params.get("segment")
-    return client().read(
+def _segment() -> str | None:
+    """Which is told apart, as the widget or, at first, the address says."""
+    return st.session_state.get("segment") or st.query_params.get("segment")
+
+
+def _costs(asked: ApiClient, chosen: Chosen, by: CostDimension, segment: str | None = None) -> Costs:
+    return asked.read(
         "/v1/costs",
         Costs,
         **_question(chosen),
         by=by,
-        segment=segment if by == "segment" else None,
+        segment=segment,
         limit=_MOST_ROWS,
     )
 
@@ -190,14 +215,14 @@ def _draw_budgets(found: Spending) -> None:
         downloads(found.days, "spending-by-day")
 
 
-def _what_would_save(facets: Facets | None, chosen: Chosen) -> None:
+def _choose_models(facets: Facets | None) -> list[str]:
     st.subheader("What a change would have saved", anchor=False)
     st.caption(
         "The calls of this period, had another version or model answered them: versions at what they cost "
         "themselves, models at their price for the same tokens. What it does to quality, an evaluation or a "
         "rollout tells."
     )
-    models = st.multiselect(
+    chosen: list[str] = st.multiselect(
         "Also price these models",
         [] if facets is None else facets.models,
         accept_new_options=True,
@@ -207,13 +232,11 @@ def _what_would_save(facets: Facets | None, chosen: Chosen) -> None:
         bind="query-params",
         placeholder="Any model, e.g. gpt-4o-mini",
     )
-    live(
-        "savings",
-        lambda: client().read("/v1/savings", Savings, **_question(chosen), to_model=models or None),
-        lambda found: _draw_savings(found, chosen),
-        asked=(*_filters(chosen), tuple(models)),
-        every_s=_SLOWLY_S if chosen.live else None,
-    )
+    return chosen
+
+
+def _savings(asked: ApiClient, chosen: Chosen, models: list[str]) -> Savings:
+    return asked.read("/v1/savings", Savings, **_question(chosen), to_model=models or None)
 
 
 def _draw_savings(found: Savings, chosen: Chosen) -> bool:

@@ -11,9 +11,10 @@ import streamlit as st
 from coalmine_alerts.results.models import CalendarModel
 from coalmine_analytics.results.drift import Drift, VersionDrift
 from coalmine_consumers.results import DayIgnored, Timeseries, VersionRow
-from coalmine_dashboards.api import NotFound
+from coalmine_dashboards.api import ApiClient, NotFound
 from coalmine_dashboards.parts.actions import action
 from coalmine_dashboards.parts.advice import nothing
+from coalmine_dashboards.parts.ahead import ahead
 from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, filters, known_facets, nothing_recorded
@@ -78,10 +79,14 @@ def show() -> None:
     model = None if chosen is None else chosen.model
     every_s = _EVERY_S if chosen is None or chosen.live else None
     key = None if chosen is None else chosen.time_range.key
+    named = [prompt] if prompt is not None else prompts
+    drifts = ahead(lambda asked: _drifts(asked, named, environment, _since(chosen)))
+    calendar = ahead(lambda asked: asked.items("/v1/model-calendar", CalendarModel))
+    matrix = ahead(lambda asked: _matrix(asked, prompt, environment, model, _since(chosen)))
     st.subheader("Drift of versions that nobody changed", anchor=False)
     live(
         "drift",
-        lambda: _drifts([prompt] if prompt is not None else prompts, environment, _since(chosen)),
+        drifts,
         lambda seen: _draw_drifts(seen, prompt),
         asked=(prompt, environment, key),
         every_s=every_s,
@@ -89,7 +94,7 @@ def show() -> None:
     st.subheader("Models in use", anchor=False)
     live(
         "model calendar",
-        lambda: client().items("/v1/model-calendar", CalendarModel),
+        calendar,
         lambda rows: _draw_calendar(
             [
                 row
@@ -104,7 +109,7 @@ def show() -> None:
     st.subheader("Prompts on models", anchor=False)
     live(
         "matrix",
-        lambda: _matrix(prompt, environment, model, _since(chosen)),
+        matrix,
         lambda seen: _draw_matrix(seen, chosen),
         asked=(prompt, environment, model, key),
         every_s=None if every_s is None else _MATRIX_EVERY_S,
@@ -115,9 +120,9 @@ def _since(chosen: Chosen | None) -> datetime | None:
     return None if chosen is None else chosen.time_range.since(datetime.now(UTC))
 
 
-def _drifts(prompts: Sequence[str], environment: str | None, since: datetime | None) -> _Drifts:
-    asked = client()
-
+def _drifts(
+    asked: ApiClient, prompts: Sequence[str], environment: str | None, since: datetime | None
+) -> _Drifts:
     def of(prompt: str) -> tuple[VersionDrift, ...]:
         try:
             return asked.read("/v1/drift", Drift, prompt=prompt, environment=environment).items
@@ -267,9 +272,12 @@ def _draw_calendar(rows: list[CalendarModel]) -> bool:
 
 
 def _matrix(
-    prompt: str | None, environment: str | None, model: str | None, since: datetime | None
+    asked: ApiClient,
+    prompt: str | None,
+    environment: str | None,
+    model: str | None,
+    since: datetime | None,
 ) -> _Matrix:
-    asked = client()
     chosen = {"prompt": prompt, "environment": environment, "model": model, "since": since}
     flags = asked.read("/v1/model-flags", list[ModelFlag], prompt=prompt)
     return _Matrix(

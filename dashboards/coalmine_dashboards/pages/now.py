@@ -22,7 +22,7 @@ from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local
 from coalmine_dashboards.ranges import range_named
 from coalmine_dashboards.views.costs import spending_items
 from coalmine_dashboards.views.health import HealthItem, health_items
-from coalmine_dashboards.views.markup import escape, health_strip
+from coalmine_dashboards.views.markup import escape, health_strip, plain
 from coalmine_dashboards.views.now import Need, Served, Urgency, needs, needs_somebody, served
 from coalmine_dashboards.views.problems import nothing_yet
 from coalmine_evals.results.review import ReviewQueue
@@ -72,11 +72,11 @@ def show() -> None:
 
 def _fetch(asked: ApiClient) -> _Seen:
     now = datetime.now(UTC)
-    slow = _slowly(asked)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         alerts = pool.submit(lambda: asked.first("/v1/alerts", Alert, 100, state="firing"))
         promotions = pool.submit(lambda: asked.first("/v1/promotions", Promotion, 50, status="pending"))
         ingest = pool.submit(if_allowed, asked.ingest)
+        slow = _slowly(asked)
         recent = asked.first("/v1/rollouts", Rollout, 50)
         running = [each for each in recent if each.state not in TERMINAL][:_MOST_ROLLOUTS]
         rollouts = pool.map(lambda each: asked.read(f"/v1/rollouts/{each.id}/status", RolloutStatus), running)
@@ -127,7 +127,7 @@ def _draw(seen: _Seen) -> bool:
     rows = served(seen.slow.prompts, seen.slow.lately, seen.rollouts, seen.alerts)
     st.subheader("Serving, last 24 hours", anchor=False)
     _served(rows, seen.at)
-    st.caption(f"As of {local(seen.at, seconds=True)}.")
+    st.caption(plain(f"As of {local(seen.at, seconds=True)}."))
     return True
 
 

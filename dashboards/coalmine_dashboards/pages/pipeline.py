@@ -92,7 +92,7 @@ def _draw_ingest(seen: _Ingest) -> None:
     status = seen.status
     st.html(health_strip(health_items(status, seen.taken_at)))
     st.caption(
-        f"Newest request that can be queried: {local(seen.newest_at, seconds=True)}. "
+        f"Newest request that can be queried: {plain(local(seen.newest_at, seconds=True))}. "
         f"On disk: {size(status.store.database_bytes)} of database, {size(status.store.segment_bytes)} in "
         f"{count(status.store.segments)} Parquet files."
     )

@@ -72,13 +72,12 @@ def show() -> None:
 def _over_time(chosen: Chosen) -> None:
     def asked() -> Snapshot:
         now = datetime.now(UTC)
-        models = models_that_began(client(), chosen.prompt, chosen.environment)
         named = st.session_state.get("versions") or st.query_params.get_all("versions")
         return fetch(
             client(),
             chosen.selection(now),
             now,
-            models,
+            lambda: models_that_began(client(), chosen.prompt, chosen.environment),
             lambda versions: _drawn_versions(versions, named, with_prompt=chosen.prompt is None),
         )
 
@@ -123,7 +122,7 @@ def _draw(chosen: Chosen, snapshot: Snapshot) -> None:
     say_more(len(snapshot.versions))
     downloads(snapshot.versions, "versions")
     _draw_charts(chosen, snapshot, slots, mode)
-    st.caption(f"As of {local(snapshot.taken_at, seconds=True)}; charts have the same time zone.")
+    st.caption(plain(f"As of {local(snapshot.taken_at, seconds=True)}; charts have the same time zone."))
 
 
 def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int], mode: Mode) -> None:

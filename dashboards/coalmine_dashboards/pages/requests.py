@@ -211,7 +211,7 @@ def _detail(call: StoredCall, context: CallContext) -> None:
     with st.container(border=True):
         title = f"{plain(call.prompt)} {plain(call.version)} in {plain(call.environment)}"
         st.subheader(title, anchor=False)
-        st.caption(f"{local(call.event_time, seconds=True)}, request {plain(call.request_id)}")
+        st.caption(plain(f"{local(call.event_time, seconds=True)}, request {call.request_id}"))
         left, right = st.columns(2, gap="large")
         with left:
             _texts(call)

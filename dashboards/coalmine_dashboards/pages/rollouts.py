@@ -193,7 +193,7 @@ def _draw(seen: _Seen, before: RolloutStatus | None) -> None:
     if arm is not None:
         segments(arm, status.patterns, status.id)
     _decisions(seen.decisions)
-    st.caption(f"As of {local(status.at, seconds=True)}. Times are yours. {_more(rollout)}")
+    st.caption(f"As of {plain(local(status.at, seconds=True))}. Times are yours. {_more(rollout)}")
     st.html(_links(rollout))
 
 

@@ -8,13 +8,15 @@ import streamlit as st
 
 from coalmine_alerts.results.wins import Wins
 from coalmine_analytics.results.catalogue import MetricRow
+from coalmine_dashboards.api import ApiClient
 from coalmine_dashboards.parts.advice import nothing
+from coalmine_dashboards.parts.ahead import ahead
 from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, filters, known_facets, nothing_recorded
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
-from coalmine_dashboards.parts.viewer import client, local, viewers_mode
+from coalmine_dashboards.parts.viewer import local, viewers_mode
 from coalmine_dashboards.ranges import range_named
 from coalmine_dashboards.views.markup import health_strip
 from coalmine_dashboards.views.wins import (
@@ -51,20 +53,21 @@ def show() -> None:
     chosen = Chosen(None, None, None, range_named(_DEFAULT_TIME), live=True)
     if facets is not None:
         chosen = filters(facets, ("prompt", "environment"), default_time=_DEFAULT_TIME)
+    wins = ahead(lambda asked: _wins(asked, chosen))
+    metrics = ahead(lambda asked: asked.items("/v1/metrics", MetricRow))
     live(
         "wins",
-        lambda: _seen(chosen),
+        lambda: _Seen(wins(), metrics()),
         lambda seen: _draw(seen, chosen),
         asked=(chosen.prompt, chosen.environment, chosen.time_range.key),
         every_s=_EVERY_S if chosen.live else None,
     )
 
 
-def _seen(chosen: Chosen) -> _Seen:
-    now, asked = datetime.now(UTC), client()
+def _wins(asked: ApiClient, chosen: Chosen) -> Wins:
+    now = datetime.now(UTC)
     since = chosen.time_range.since(now) or now - _LONGEST
-    question = {"prompt": chosen.prompt, "environment": chosen.environment, "since": since}
-    return _Seen(asked.read("/v1/wins", Wins, **question), asked.items("/v1/metrics", MetricRow))
+    return asked.read("/v1/wins", Wins, prompt=chosen.prompt, environment=chosen.environment, since=since)
 
 
 def _draw(seen: _Seen, chosen: Chosen) -> bool:

@@ -4,7 +4,7 @@ from typing import Final
 
 import streamlit as st
 
-from coalmine_dashboards.views.markup import plain
+from coalmine_dashboards.views.markup import code_block, plain
 from coalmine_dashboards.views.problems import Advice
 
 _ICONS: Final = {
@@ -19,7 +19,7 @@ def advise(advice: Advice) -> None:
     box = {"info": st.info, "warning": st.warning, "error": st.error}[advice.tone]
     box(f"**{plain(advice.title)}**  \n{plain(advice.text)}", icon=_ICONS[advice.tone])
     if advice.code is not None:
-        st.code(advice.code, language=advice.language, wrap_lines=True)
+        st.html(code_block(advice.code))
 
 
 def nothing(title: str, remedy: str, code: str | None = None) -> None:

@@ -1,6 +1,7 @@
 """What another threshold would have sent: a rule over the past, with several values of a setting."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -40,10 +41,10 @@ class _Tried:
     share_firing: float
 
 
-def draw_threshold_test() -> None:
+def draw_threshold_test(rules_of_server: Callable[[], list[KnownRule]]) -> None:
     """Draw the form, and what came of it."""
     try:
-        rules: list[KnownRule] = client().read("/v1/alerts/rules", list[KnownRule])
+        rules = rules_of_server()
     except ApiError as error:
         advise(advice_for(error))
         return

@@ -1,8 +1,8 @@
 """Charts of the panels.
 
-The specification holds no data and changes only when versions or colours do; the points are a named data set
-beside it. So a refresh replaces the points in the existing chart, which neither flickers nor loses the
-tooltip under the mouse.
+The specification holds no data and changes only when versions or colours do, or the first mark comes; the
+points are a named data set beside it. So a refresh replaces the points in the existing chart, which neither
+flickers nor loses the tooltip under the mouse.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,13 +57,26 @@ def draw(
     ordered = sorted(slots.items(), key=lambda item: item[1])
     named = {label_of(version, with_prompt=with_prompt): slot for version, slot in ordered}
     names = tuple((name, slot) for name, slot in named.items() if name in drawn)
-    spec = _spec(panel, names, step, mode, log=needs_log(panel, points))
-    return Drawing(spec, {_POINTS: points, _MARKS: marks})
+    spec = _spec(
+        panel,
+        names,
+        step,
+        mode,
+        log=needs_log(panel, points),
+        marked=bool(marks),
+    )
+    return Drawing(spec, {_POINTS: points, **({_MARKS: marks} if marks else {})})
 
 
 @lru_cache(maxsize=1_000)
 def _spec(
-    panel: Panel, slots: tuple[tuple[str, int], ...], step: Step, mode: Mode, *, log: bool
+    panel: Panel,
+    slots: tuple[tuple[str, int], ...],
+    step: Step,
+    mode: Mode,
+    *,
+    log: bool,
+    marked: bool,
 ) -> Mapping[str, Any]:
     names = dict(slots)
     base = alt.Chart(alt.NamedData(_POINTS)).encode(
@@ -77,7 +90,8 @@ def _spec(
         ),
     )
     layers = _bars(panel, base, step) if panel.stacked else _lines(panel, base, step, names, log=log)
-    chart = alt.LayerChart(layer=[*layers, *_mark_layers()], height=_HEIGHT_PX)
+    # A layer costs the browser time although it draws nothing: marks are rare.
+    chart = alt.LayerChart(layer=[*layers, *(_mark_layers() if marked else ())], height=_HEIGHT_PX)
     spec: Mapping[str, Any] = chart.to_dict()
     return spec
 

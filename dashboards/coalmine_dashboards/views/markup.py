@@ -9,7 +9,7 @@ from coalmine_dashboards.views.health import HealthItem, Tone
 from coalmine_dashboards.views.table import COLUMNS, Cell, Column, TableRow
 from coalmine_schemas.safe_text import printable
 
-__all__ = ["health_strip", "plain", "shown", "stylesheet", "versions_table"]
+__all__ = ["code_block", "health_strip", "plain", "shown", "stylesheet", "versions_table"]
 
 
 _DOTS: dict[Tone, str] = {"good": "cm-good", "notice": "cm-notice", "bad": "cm-bad"}
@@ -29,6 +29,15 @@ def shown(name: str) -> str:
 def escape(text: str) -> str:
     """Returns HTML that shows a text as it is."""
     return html_escape(shown(text))
+
+
+def code_block(text: str) -> str:
+    """Returns HTML of commands or code to copy: a click selects all of it.
+
+    Without Streamlit's colours, whose script of 1.5 MB kept a page waiting that showed three lines.
+    """
+    lines = "\n".join(map(escape, text.splitlines()))
+    return f'<pre class="cm-code">{lines}</pre>'
 
 
 def health_strip(items: Sequence[HealthItem], name: str = "Ingest health") -> str:

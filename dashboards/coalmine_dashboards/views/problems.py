@@ -39,7 +39,6 @@ class Advice:
     tone: Literal["info", "warning", "error"]
     code: str | None = None
     """Commands or code to copy."""
-    language: Literal["bash", "python"] = "bash"
 
 
 def advice_for(error: ApiError) -> Advice:  # noqa: PLR0911 - one for each kind
@@ -100,7 +99,6 @@ def nothing_yet() -> Advice:
         "try it with simulated services: coalmine demo. New events appear here automatically.",
         tone="info",
         code=_FIRST_EVENT,
-        language="python",
     )
 
 

@@ -56,13 +56,23 @@ def test_labels_neither_overprint_one_another_nor_the_edge() -> None:
 
 def test_charts_draw_a_rule_for_each_and_new_ones_leave_the_specification_as_it_is() -> None:
     for panel in PANELS:
-        charts = [
-            draw(panel, [], {}, step="minute", mode="light", with_prompt=False, marks=marks)
-            for marks in ([], mark_points([mark(1)], None, with_prompt=False))
-        ]
-        assert [len(chart.data["marks"]) for chart in charts] == [0, 1]
-        assert charts[0].spec is charts[1].spec  # made once
-        assert "'type': 'rule'" in str(charts[0].spec)
+        none, one, two = (
+            draw(
+                panel,
+                [],
+                {},
+                step="minute",
+                mode="light",
+                with_prompt=False,
+                marks=mark_points(map(mark, range(number)), None, with_prompt=False),
+            )
+            for number in range(3)
+        )
+        assert [len(chart.data["marks"]) for chart in (one, two)] == [1, 2]
+        assert one.spec is two.spec  # made once
+        assert "'type': 'rule'" in str(one.spec)
+        assert "marks" not in none.data
+        assert "'type': 'rule'" not in str(none.spec)
 
 
 def test_labels_stand_above_the_curves() -> None:

@@ -5,7 +5,7 @@
 --   $model (null: any); $preferred (only calls whose user preferred the version, or none of them; null: both);
 --   $bucket_s (seconds of a bucket of time, a multiple of the resolutions read and a divisor of a day; null: time is
 --   not told apart).
--- Units: cost in nano-USD, latency in ms, times UTC.
+-- Units: cost in nano-USD, latency in ms, times UTC. list_distinct: a DISTINCT within each group takes half as long again.
 SELECT
     time_bucket(to_seconds($bucket_s::DOUBLE), bucket_start) AS bucket,
     {keys},
@@ -23,9 +23,9 @@ SELECT
     sum(feedback) AS feedback,
     sum(thumbs_up) AS thumbs_up,
     sum(thumbs_down) AS thumbs_down,
-    list_sort(list(DISTINCT environment)) AS environments,
-    list_sort(list(DISTINCT model)) AS models,
-    coalesce(list_sort(list(DISTINCT variant) FILTER (variant IS NOT NULL)), []) AS variants,
+    list_sort(list_distinct(list(environment))) AS environments,
+    list_sort(list_distinct(list(model))) AS models,
+    coalesce(list_sort(list_distinct(list(variant) FILTER (variant IS NOT NULL))), []) AS variants,
     min(first_event_time) AS first_event_time,
     max(last_event_time) AS last_event_time
 FROM rollups

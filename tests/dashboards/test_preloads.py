@@ -1,0 +1,69 @@
+"""The HTML of a page names the scripts that the page will need, and Streamlit really has them."""
+
+import re
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
+
+from coalmine_dashboards.parts.links import PageName
+from coalmine_dashboards.preloads import STATIC, Preloads, begun_pages
+from coalmine_dashboards.sign_in import Sessions, SignIn
+
+LINK = re.compile(r'<link rel="modulepreload" crossorigin fetchpriority="low" href="./(static/js/[^"]+)">')
+
+
+async def streamlit(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"streamlit's own"})
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[PageName, str]:
+    return begun_pages()
+
+
+@pytest.mark.parametrize(
+    ("page", "drawn", "not_drawn"),
+    [
+        ("prompt", {"ArrowVegaLiteChart", "embed", "Selectbox", "Html"}, {"DataFrame", "PlotlyChart"}),
+        ("now", {"Html", "DownloadButton"}, {"ArrowVegaLiteChart", "Selectbox"}),
+    ],
+)
+def test_a_page_names_what_draws_it_and_no_more(
+    pages: dict[PageName, str], page: PageName, drawn: set[str], not_drawn: set[str]
+) -> None:
+    files = LINK.findall(pages[page])
+    assert all((STATIC / file).is_file() for file in files)
+    names = {Path(file).name.partition(".")[0] for file in files}
+    assert drawn <= names
+    assert not names & not_drawn
+    assert len(files) == len(set(files))
+
+
+def test_streamlits_own_html_is_all_there(pages: dict[PageName, str]) -> None:
+    html = (STATIC / "index.html").read_text(encoding="utf-8")
+    assert [re.sub(rf"{LINK.pattern}\n", "", page) for page in pages.values()] == [html] * len(pages)
+
+
+def test_scripts_that_a_release_lacks_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "static" / "js").mkdir(parents=True)
+    (tmp_path / "index.html").write_text("<head></head><body>page</body>")
+    (tmp_path / "static" / "js" / "Html.x.js").write_text('import{a}from"./gone.js";import"./b.js";')
+    (tmp_path / "static" / "js" / "b.js").write_text('import"./Html.x.js";')
+    found = begun_pages(tmp_path)["prompt"]
+    assert LINK.findall(found) == ["static/js/Html.x.js", "static/js/b.js"]
+
+
+def test_only_viewers_get_a_page_and_all_else_is_streamlits(pages: dict[PageName, str]) -> None:
+    served = Preloads(streamlit, pages)
+    stranger = TestClient(SignIn(served, "right", Sessions()), follow_redirects=False)
+    assert stranger.get("/prompt", headers={"Accept": "text/html"}).status_code == 401
+    viewer = TestClient(served)
+    answer = viewer.get("/prompt?time=24h")
+    assert answer.text == pages["prompt"]
+    assert answer.headers["cache-control"] == "no-cache"
+    assert viewer.get("/").text == pages["now"]
+    assert {viewer.get(path).text for path in ("/nowhere", "/static/js/x.js")} == {"streamlit's own"}
+    assert viewer.post("/prompt").text == "streamlit's own"
