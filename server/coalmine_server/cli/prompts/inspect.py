@@ -41,6 +41,7 @@ def prompts(context: typer.Context, *, token: TokenOption = None, as_json: AsJso
         write_json(items)
         return
     from coalmine_registry.records import ENVIRONMENTS
+
     write_table(
         ["prompt", "versions", "latest", *ENVIRONMENTS],
         [
