@@ -5,8 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from coalmine import Coalmine
 from tests.support.repository.markdown import blocks
@@ -31,13 +34,13 @@ print(json.dumps([build_api(None).openapi(), *said]))
 
 
 class Tree:
-    """A copy of the source with a change in it, and a home with some calls."""
+    """A copy of the source with changes in it, and a home with some calls."""
 
-    def __init__(self, folder: Path, change: str) -> None:
+    def __init__(self, folder: Path, *changes: str) -> None:
         for part in _PARTS:
             shutil.copytree(ROOT / part, folder / part)  # with what was compiled, which takes longest
-        subprocess.run(["git", "apply", "-C1", "-"], cwd=folder, input=change, text=True, check=True)
-        self.files = change.count("\n+++ ") + change.startswith("+++ ")
+        for change in changes:
+            subprocess.run(["git", "apply", "-C1", "-"], cwd=folder, input=change, text=True, check=True)
         self._home = folder / "home"
         with Coalmine("shop", spool_dir=self._home / "spool") as client:
             for _ in range(4):
@@ -62,12 +65,12 @@ class Tree:
         return found
 
 
-def test_a_field_of_a_result_takes_three_edits(tmp_path: Path) -> None:
-    tree = Tree(tmp_path, _MEASURE)
-    assert tree.files == 3
-    document, versions, series, table = tree.answers(
-        ("versions", "--json"), ("timeseries", "--json"), ("versions",)
-    )
+def test_a_field_of_a_result_takes_three_edits_and_an_option_two() -> None:
+    files = [change.count("\n+++ ") + change.startswith("+++ ") for change in (_MEASURE, _OPTION)]
+    assert files == [3, 2]
+
+
+def has_the_field(document: Any, versions: str, series: str, table: str) -> None:
     field = document["components"]["schemas"]["VersionRow"]["properties"]["output_tokens_per_request"]
     assert field["description"] == "Tokens received; a mean over all requests."
     assert [row["output_tokens_per_request"] for row in json.loads(versions)] == [30.0]
@@ -75,20 +78,40 @@ def test_a_field_of_a_result_takes_three_edits(tmp_path: Path) -> None:
     assert "out/request" in table
 
 
-def test_an_option_takes_an_edit_of_the_question_and_one_of_the_command(tmp_path: Path) -> None:
-    tree = Tree(tmp_path, _OPTION)
-    assert tree.files == 2
-    asked = ("drift", "greet", "--json", "--state")
-    document, young, drifted = tree.answers((*asked, "not enough data"), (*asked, "drifted"))
+def has_the_option(document: Any, young: str, drifted: str) -> None:
     parameters = document["paths"]["/v1/drift"]["get"]["parameters"]
     assert "state" in {each["name"] for each in parameters}
     assert len(json.loads(young)["items"]) == 1
     assert json.loads(drifted)["items"] == []
 
 
-def test_a_resource_is_a_dataclass_a_route_and_a_command(tmp_path: Path) -> None:
-    document, listed, table = Tree(tmp_path, _RESOURCE).answers(("apps", "--json"), ("apps",))
+def has_the_resource(document: Any, listed: str, table: str) -> None:
     assert document["paths"]["/v1/apps"]["get"]["operationId"] == "apps"
     assert document["components"]["schemas"]["AppRow"]["properties"]["app"]["description"]
     assert json.loads(listed) == [{"app": "shop", "requests": 4}]
     assert "shop" in table
+
+
+_DRIFT = ("drift", "greet", "--json", "--state")
+_SHOWN: tuple[tuple[str, tuple[tuple[str, ...], ...], Callable[..., None]], ...] = (
+    (_MEASURE, (("versions", "--json"), ("timeseries", "--json"), ("versions",)), has_the_field),
+    (_OPTION, ((*_DRIFT, "not enough data"), (*_DRIFT, "drifted")), has_the_option),
+    (_RESOURCE, (("apps", "--json"), ("apps",)), has_the_resource),
+)
+"""A change, what is asked after it, and what is looked for in the OpenAPI document and the answers."""
+
+
+def test_the_changes_work_together(tmp_path: Path) -> None:
+    tree = Tree(tmp_path, *(change for change, _, _ in _SHOWN))
+    document, *answers = tree.answers(*(command for _, commands, _ in _SHOWN for command in commands))
+    for _, commands, look in _SHOWN:
+        look(document, *(answers.pop(0) for _ in commands))
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("shown", _SHOWN, ids=("field", "option", "resource"))
+def test_a_change_works_alone(
+    tmp_path: Path, shown: tuple[str, tuple[tuple[str, ...], ...], Callable[..., None]]
+) -> None:
+    change, commands, look = shown
+    look(*Tree(tmp_path, change).answers(*commands))

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize
 
 from tests.support.processes.dashboard_process import link_of
 from tests.support.processes.seen_page import WITHIN_MS
@@ -14,6 +15,8 @@ from tests.support.servers.demo_dashboard import VARIABLE, DemoDashboard, demo_d
 
 _PROBE = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
 """Streamlit's page asks below its own path first, where nothing is, and then at the root."""
+
+VIEWPORT: Final[ViewportSize] = {"width": 1440, "height": 900}
 
 
 def _is_fault(said: ConsoleMessage) -> bool:
@@ -34,29 +37,37 @@ def demo(browser: Browser, share_server: Callable[[str], None]) -> Iterator[Demo
         yield demo_dashboard(stack)
 
 
+@pytest.fixture(scope="session")
+def only_page(browser: Browser) -> Iterator[Page]:
+    """All tests of a process share it: a page that has shown Streamlit before shows it in half the time."""
+    with browser.new_context(viewport=VIEWPORT) as context:
+        context.set_default_timeout(WITHIN_MS)
+        yield context.new_page()
+
+
 @pytest.fixture
-def new_page(browser: Browser) -> Iterator[Callable[[], Page]]:
-    """Makes pages whose scripts may not fail or complain, and that talk to nobody but the dashboard."""
+def stranger(only_page: Page) -> Iterator[Page]:
+    """A page of nobody we know, whose scripts may not fail or complain, and that asks dashboards alone."""
     failures: list[str] = []
-    with ExitStack() as stack:
-
-        def make() -> Page:
-            context = browser.new_context(viewport={"width": 1440, "height": 900})
-            stack.callback(context.close)
-            context.set_default_timeout(WITHIN_MS)
-            page = context.new_page()
-            page.on("pageerror", lambda error: failures.append(str(error)))
-            page.on("console", lambda said: failures.append(said.text) if _is_fault(said) else None)
-            page.on("request", lambda asked: None if _ours(asked.url) else failures.append(asked.url))
-            return page
-
-        yield make
+    listeners: dict[Any, Callable[[Any], None]] = {
+        "pageerror": lambda error: failures.append(str(error)),
+        "console": lambda said: failures.append(said.text) if _is_fault(said) else None,
+        "request": lambda asked: None if _ours(asked.url) else failures.append(asked.url),
+    }
+    only_page.set_viewport_size(VIEWPORT)
+    only_page.emulate_media(color_scheme="light")
+    for event, listener in listeners.items():
+        only_page.on(event, listener)
+    yield only_page
+    for event, listener in listeners.items():
+        only_page.remove_listener(event, listener)
+    only_page.goto("about:blank")
+    only_page.context.clear_cookies()
     assert failures == []
 
 
 @pytest.fixture
-def page(new_page: Callable[[], Page], demo: DemoDashboard) -> Page:
-    """A signed-in viewer's."""
-    page = new_page()
-    page.goto(link_of(demo.url, demo.home))
-    return page
+def page(stranger: Page, demo: DemoDashboard) -> Page:
+    """A signed-in viewer's, who need not see a page for that."""
+    assert stranger.context.request.get(link_of(demo.url, demo.home)).ok
+    return stranger

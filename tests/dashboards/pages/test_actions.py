@@ -1,7 +1,5 @@
 """What people do on the pages, in a browser: who may, and that it is done."""
 
-from collections.abc import Callable
-
 import httpx2
 from playwright.sync_api import Page, expect
 
@@ -43,14 +41,14 @@ def test_dead_letters_are_replayed_and_the_rest_says_why_it_still_fails(
     assert [each["attempts"] > 0 for each in letters] == [True] * 3
 
 
-def test_a_reader_sees_no_controls(new_page: Callable[[], Page], demo: DemoDashboard) -> None:
+def test_a_reader_sees_no_controls(stranger: Page, demo: DemoDashboard) -> None:
     made = httpx2.post(
         f"{demo.server_url}/v1/tokens",
         json={"subject": "rob", "role": "reader"},
         headers={"Authorization": f"Bearer {demo.token}"},
         trust_env=False,
     ).json()
-    page = new_page()
+    page = stranger
     page.goto(f"{demo.url}/pipeline")
     page.get_by_label("Token").fill(made["token"])
     page.get_by_role("button", name="Sign in").click()

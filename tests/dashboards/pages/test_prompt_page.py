@@ -1,7 +1,6 @@
 """The page of a prompt in a browser: its figures, filters, refreshes, and what happens without a server."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -152,7 +151,7 @@ def test_live_can_be_switched_off_to_study_the_page(page: Page, demo: DemoDashbo
     expect(page.get_by_text("As of")).not_to_have_text(taken, timeout=WITHIN_MS)
 
 
-def test_the_page_outlives_its_server(new_page: Callable[[], Page], tmp_path: Path) -> None:
+def test_the_page_outlives_its_server(stranger: Page, tmp_path: Path) -> None:
     with Coalmine("support-bot", home=tmp_path) as client:
         for _ in range(5):
             with client.call("support-triage", version="2.0.1", model="gpt-4.1-mini") as call:
@@ -161,7 +160,7 @@ def test_the_page_outlives_its_server(new_page: Callable[[], Page], tmp_path: Pa
         server.wait_ready()
         eventually(lambda: server.json("/v1/ingest")["counts"]["stored"] == 5, what="everything stored")
         with dashboard_process(tmp_path) as url:
-            page = new_page()
+            page = stranger
             page.goto(link_of(url, tmp_path))
             opened(page, f"{url}/prompt?time=6h")
             server.stop()

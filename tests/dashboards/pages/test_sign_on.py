@@ -1,7 +1,7 @@
 """People sign in to the pages with an identity provider, in a browser, and act in their own name."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +74,8 @@ expose_tokens = ["id"]
 
 
 @pytest.fixture
-def page(new_page: Callable[[], Page]) -> Page:
-    return new_page()
+def page(stranger: Page) -> Page:
+    return stranger
 
 
 def sign_in(page: Page, sign_on: SignOn, path: str, button: str = "Sign in") -> None:

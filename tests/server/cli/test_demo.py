@@ -1,24 +1,27 @@
 """The demonstration ends by itself and adds up."""
 
-import json
-import os
 import re
+import shutil
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
+
+import pytest
 
 from coalmine import Coalmine
 from coalmine_schemas.simulated_home import simulated_words
-from tests.support.campaign import CAMPAIGN, size
+from tests.support.campaign import CAMPAIGN
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import coalmine, coalmine_json, environment
-from tests.support.processes.demo_home import demo_command
+from tests.support.processes.demo_home import fill_demo_home
 from tests.support.processes.warm_command import warm_command
 from tests.support.repository.tree import ROOT
+from tests.support.servers.demo_dashboard import CALLS_PER_S, STEP_S, VARIABLE, named_demo
 
 SAMPLE = ROOT / "producers/coalmine_simulator/data/azure_llm_trace_conv_sample.csv"
-_FEWER_CALLS = demo_command(size(1, 20) / 10)
 
 
 def test_make_demo_is_the_command() -> None:
@@ -32,18 +35,22 @@ def test_make_demo_is_the_command() -> None:
     assert printed.stdout.splitlines()[-1] == ".venv/bin/coalmine demo --headless --json"
 
 
-def test_a_demonstration_accounts_for_every_event_and_keeps_them_in_an_unused_home(home: Path) -> None:
-    done = subprocess.run(
-        [*_FEWER_CALLS, "demo", "--headless", "--seconds", "1", "--json"],
-        env={**os.environ, "COALMINE_HOME": str(home)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout.splitlines()[-1])
+@pytest.fixture
+def report(home: Path, share_server: Callable[[str], None]) -> Any:
+    """Printed by a demonstration that has ended, whose home is the test's: a copy of the one of the pages."""
+    if CAMPAIGN:
+        return fill_demo_home(home, calls_per_s=2.0, step_s=300.0)
+    share_server(VARIABLE)
+    if (shared := named_demo()) is None:
+        return fill_demo_home(home, calls_per_s=CALLS_PER_S, step_s=STEP_S)
+    kept, printed = shared.told
+    shutil.copytree(kept, home)
+    return printed
+
+
+def test_a_demonstration_accounts_for_every_event_and_keeps_them_in_an_unused_home(
+    report: Any, home: Path
+) -> None:
     assert report["produced"] == report["stored"] > 2_000
     assert report["duplicates"] == report["dead_lettered"] == report["spooled"] == 0
     assert report["unattributed_feedback"] == 0
