@@ -1,5 +1,6 @@
 """Pages of the dashboard without a browser, by Streamlit's own test harness over a real HTTP server."""
 
+import sys
 from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -21,6 +22,12 @@ def installed_packages_are_read_once() -> Iterator[None]:
             manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests)
         )
         yield
+
+
+@pytest.fixture(autouse=True)
+def same_main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The harness leaves the page as the process's main module, which new processes would run."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture(autouse=True)

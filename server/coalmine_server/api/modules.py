@@ -42,7 +42,10 @@ MEASURES: Final[Mapping[str, Sequence[str]]] = {
     "reruns": ("eval-reruns", "model-flags"),
     "traces": ("traces",),
 }
-"""Modules of measures and of the pipeline, with what their paths have after `/v1/`."""
+"""Modules of measures and of the pipeline, with what their paths have after `/v1/`.
+
+A command that asks for anything else imports them all, and has to wait a second longer.
+"""
 
 PROMPTS: Final = (
     *("prompts", "promotions", "environments", "experiments", "rollouts"),
@@ -64,7 +67,7 @@ def operation_id(route: APIRoute) -> str:
 
 
 def module_of(path: str) -> str | None:
-    """The module of measures that answers a path such as `/v1/versions`; None if none does."""
+    """The module of measures that answers a path such as `/v1/versions`; None if none is known to."""
     _, _, rest = path.partition("/v1/")
     collection = rest.partition("/")[0]
     return next((name for name, collections in MEASURES.items() if collection in collections), None)

@@ -38,11 +38,11 @@ def demo(browser: Browser, share_server: Callable[[str], None]) -> Iterator[Demo
 
 
 @pytest.fixture(scope="session")
-def only_page(browser: Browser) -> Iterator[Page]:
+def only_page(browser: Browser) -> Page:
     """All tests of a process share it: a page that has shown Streamlit before shows it in half the time."""
-    with browser.new_context(viewport=VIEWPORT) as context:
-        context.set_default_timeout(WITHIN_MS)
-        yield context.new_page()
+    context = browser.new_context(viewport=VIEWPORT)  # closed with the browser
+    context.set_default_timeout(WITHIN_MS)
+    return context.new_page()
 
 
 @pytest.fixture

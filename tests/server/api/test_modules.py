@@ -27,11 +27,12 @@ def test_paths_lead_to_their_module(module: str) -> None:
     nothing: Any = None
     paths = build_api(nothing, measures=[module]).openapi()["paths"]
     assert paths
-    assert {module_of(path) for path in paths} == {module}
+    assert {module_of(path) for path in paths} <= {module, None}
+    assert any(module_of(path) == module for path in paths)
 
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/v1", "/", "/healthz", "", "/v2/versions"])
-def test_a_path_of_no_module_has_none(path: str) -> None:
+def test_a_path_that_is_not_known_has_none(path: str) -> None:
     assert module_of(path) is None
 
 
