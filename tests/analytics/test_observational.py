@@ -245,3 +245,53 @@ def test_versions_that_never_ran_together_are_compared_around_the_change(store: 
     assert found.a.requests == pytest.approx(found.b.requests, abs=8)
     assert "time" not in found.adjusted_for
     assert "time is not separated" in found.warnings[1]
+
+
+@pytest.mark.parametrize("minute", [0, 30])
+@pytest.mark.parametrize("newer", ["1.0.0", "1.1.0"])
+def test_a_version_of_some_hours_is_compared_with_the_same_hours_of_another_day(
+    store: Store, newer: str, minute: int
+) -> None:
+    """Errors come by day, and versions are equal: the hours before the change are the night's."""
+    older = "1.1.0" if newer == "1.0.0" else "1.0.0"
+    random = np.random.default_rng(7)
+    change = timedelta(days=5, hours=8, minutes=minute)
+    rows = []
+    for half in range(2 * (3 * 24 + 8), 2 * (5 * 24 + 18)):
+        after = timedelta(minutes=30) * half
+        by_day = 8 <= half // 2 % 24 < 20
+        for _ in range(30):
+            failed = random.random() < (0.3 if by_day else 0.02)
+            values: dict[str, Any] = {"error_type": "timeout"} if failed else {}
+            version = newer if after >= change else older
+            rows.append(
+                request(len(rows), START + after, version=version, unit_id=f"user-{len(rows)}", **values)
+            )
+    rows.append(request(len(rows), START + change, version=older))  # a client that is a little late
+    store.commit(Feed().batch(rows))
+    found = compared(store)
+    assert metric(found, "error_rate").verdict == "no difference shown"
+    new, old = (found.a, found.b) if newer == "1.0.0" else (found.b, found.a)
+    assert new.first_event_time - old.first_event_time == timedelta(days=1)
+    assert new.last_event_time - old.last_event_time == timedelta(days=1)
+    assert "time is not separated" in found.warnings[1]
+
+
+def test_what_ran_alone_for_long_is_not_compared_with_what_runs_together(store: Store) -> None:
+    """Errors were rare before the new version came, and are frequent for both since."""
+    random = np.random.default_rng(8)
+    rows = []
+    for hour in range(24):
+        for number in range(60):
+            failed = random.random() < (0.02 if hour < 12 else 0.3)
+            values: dict[str, Any] = {"error_type": "timeout"} if failed else {}
+            # Both for six hours, and then the new one alone, which fails always.
+            version = "1.0.0" if hour < 12 else "1.1.0" if hour >= 18 else ("1.0.0", "1.1.0")[number % 2]
+            values = {"error_type": "timeout"} if hour >= 18 else values
+            at = START + timedelta(hours=hour)
+            rows.append(request(len(rows), at, version=version, unit_id=f"user-{len(rows)}", **values))
+    store.commit(Feed().batch(rows))
+    found = compared(store)
+    assert metric(found, "error_rate").verdict == "no difference shown"
+    assert found.coverage == pytest.approx(0.25)
+    assert any("left out of adjusted figures" in warning for warning in found.warnings)

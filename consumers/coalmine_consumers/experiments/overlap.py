@@ -14,6 +14,8 @@ MOST_PERIODS = 24
 """Periods that the common time is divided into, at most."""
 LONGEST_BESIDE = timedelta(days=7)
 """Versions that have no time in common are compared over at most this long before and after the change."""
+_CHANGE_H = 2
+"""Hours in which clients go from one version to the next, at most."""
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -90,13 +92,52 @@ def side_by_side(a: VersionSpan, b: VersionSpan) -> str | None:
     return max(both, default=None)
 
 
-def beside(a: VersionSpan, b: VersionSpan) -> tuple[datetime, datetime]:
-    """The time around the change from one version to the other, for versions that have none in common.
+def is_change(a: VersionSpan, b: VersionSpan) -> bool:
+    """True if one took over from the other: they have no hour in common but those of the change."""
+    common = a.hours & b.hours
+    if not common:
+        return True
+    first, second = sorted((a, b), key=lambda span: span.first_event_time)
+    return (
+        len(common) <= _CHANGE_H
+        and min(first.hours) < min(common) <= min(second.hours)
+        and max(first.hours) <= max(common) < max(second.hours)
+    )
 
-    As long on both sides, in whole days where there are any, so that each has the same hours of the day.
+
+Window = tuple[datetime, datetime]
+"""A stretch of time; both ends belong to it."""
+
+
+def beside(a: VersionSpan, b: VersionSpan) -> list[tuple[Window, Window]]:
+    """What to compare of each of two versions of which one took over; first what is compared best.
+
+    Both windows have the same hours of the day: whole days around the change from one version to the other;
+    of a version that has run for less than a day, what there is, and of the other the same hours of the
+    nearest day. Where that cannot be, or has no requests, the hours before and after the change are left.
     """
     first, second = sorted((a, b), key=lambda span: span.first_event_time)
     lengths = [span.last_event_time - span.first_event_time for span in (first, second)]
     length = min(*lengths, LONGEST_BESIDE)
+    found = _same_hours(first, second) if length < _DAY <= max(lengths) else []
     length = max(length // _DAY * _DAY, min(length, _DAY), _HOUR)
-    return first.last_event_time - length, second.first_event_time + length
+    found.append(
+        (
+            (first.last_event_time - length, first.last_event_time),
+            (second.first_event_time, second.first_event_time + length),
+        )
+    )
+    return found if first is a else [(before, after) for after, before in found]
+
+
+def _same_hours(first: VersionSpan, second: VersionSpan) -> list[tuple[Window, Window]]:
+    """All of the one that has run for less than a day, and so long of the other, whole days apart."""
+    before = (first.first_event_time, first.last_event_time)
+    after = (second.first_event_time, second.last_event_time)
+    if after[1] - after[0] < before[1] - before[0]:
+        apart = -(-(after[1] - before[1]) // _DAY) * _DAY
+        earlier = (after[0] - apart, after[1] - apart)
+        return [(earlier, after)] if earlier[0] >= before[0] else []
+    apart = -(-(after[0] - before[0]) // _DAY) * _DAY
+    later = (before[0] + apart, before[1] + apart)
+    return [(before, later)] if later[1] <= after[1] else []

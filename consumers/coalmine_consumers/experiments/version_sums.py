@@ -18,7 +18,7 @@ from coalmine_consumers.aggregation.cells import NOT_BINARY
 from coalmine_consumers.aggregation.references import CAP_QUANTILE, TAIL_QUANTILE, Reference, References
 from coalmine_consumers.arrays import FloatArray, IndexArray
 from coalmine_consumers.errors import UnknownSegment
-from coalmine_consumers.experiments.overlap import Periods, VersionSpan, beside, side_by_side
+from coalmine_consumers.experiments.overlap import Periods, VersionSpan, beside, is_change, side_by_side
 from coalmine_consumers.experiments.sums import UNIT_GROUPS
 from coalmine_consumers.maintenance.recount import Batches, Relations, recount_cells
 from coalmine_consumers.sql import fetch_rows, quote_literal, statement
@@ -76,9 +76,9 @@ def version_sums(
 ) -> VersionSums | None:
     """Sums of two versions over the raw requests there still are; None if one of them has none.
 
-    Where both were arms of an experiment, its requests alone count. Versions that never ran in the same hour
-    are compared around the change from one to the other. Costs and latencies are compared with the quantiles
-    of version a.
+    Where both were arms of an experiment, its requests alone count. Versions that never ran in the same hour,
+    but for that of the change, are compared around it, at the same hours of the day. Costs and latencies are
+    compared with the quantiles of version a.
 
     Args:
         cursor: For reading; it streams while this runs.
@@ -92,18 +92,16 @@ def version_sums(
     spans = _spans(cursor, pair)
     if spans is None:
         return None
-    experiment, only = side_by_side(*spans), None
+    experiment = side_by_side(*spans)
     if experiment is not None:
-        only = f"variant IS NOT NULL AND experiment = {quote_literal(experiment)}"
-    elif Periods.of(*spans) is None:
-        since, until = (f"TIMESTAMPTZ {quote_literal(each.isoformat())}" for each in beside(*spans))
-        only = f"event_time >= {since} AND event_time <= {until}"
-    if only is not None:
-        _create_pair(cursor, pair, only)
+        _create_pair(cursor, pair, f"variant IS NOT NULL AND experiment = {quote_literal(experiment)}")
         spans = _spans(cursor, pair) or spans
+    changed = experiment is None and is_change(*spans)
+    if changed:
+        spans = _compared_beside(cursor, pair, spans)
     keys = _segments(cursor, segments)
     mixes = _mixes(cursor, keys, None)
-    periods = Periods.of(*spans, most=_MOST_MIXES // max(len(mixes), 1))
+    periods = None if changed else Periods.of(*spans, most=_MOST_MIXES // max(len(mixes), 1))
     if periods is not None:
         mixes = _mixes(cursor, keys, periods)
     references = references_of(cursor, _FIRST, mixes)
@@ -120,6 +118,25 @@ def _spans(cursor: duckdb.DuckDBPyConnection, pair: VersionPair) -> tuple[Versio
     """When both ran; None if one has no requests."""
     found = {row["version"]: VersionSpan.of_row(row) for row in _rows(cursor, "version_spans", _PAIR)}
     return (found[pair.a], found[pair.b]) if pair.a in found and pair.b in found else None
+
+
+def _compared_beside(
+    cursor: duckdb.DuckDBPyConnection, pair: VersionPair, spans: tuple[VersionSpan, VersionSpan]
+) -> tuple[VersionSpan, VersionSpan]:
+    """Leaves in the views what is compared of versions of which one took over."""
+    for windows in beside(*spans):
+        of_version = [
+            f"(version = {quote_literal(name)} AND event_time BETWEEN {_moment(since)} AND {_moment(until)})"
+            for name, (since, until) in zip((pair.a, pair.b), windows, strict=True)
+        ]
+        _create_pair(cursor, pair, f"({' OR '.join(of_version)})")
+        if (found := _spans(cursor, pair)) is not None:
+            return found
+    return spans
+
+
+def _moment(at: datetime) -> str:
+    return f"TIMESTAMPTZ {quote_literal(at.isoformat())}"
 
 
 class Totals:
@@ -198,7 +215,8 @@ def _mixes(cursor: duckdb.DuckDBPyConnection, segments: Sequence[str], periods: 
         f"coalesce(list_filter(segments, lambda entry: entry.key = {quote_literal(key)})[1].value, '')"
         for key in segments
     ]
-    parts += [] if periods is None else [periods.expression]
+    if periods is not None:  # what is of no common time is of no common mix
+        parts.append(f"coalesce(nullif({periods.expression}, ''), version)")
     mix = f"concat_ws({quote_literal(_SEPARATOR)}, {', '.join(parts)})"
     columns = f"{mix} AS experiment, 0 AS allocation_epoch, version AS variant"
     create_view(cursor, _MIXED, f"SELECT * REPLACE ({columns}) FROM {_PAIR}")  # noqa: S608
