@@ -256,7 +256,7 @@ def test_a_version_of_some_hours_is_compared_with_the_same_hours_of_another_day(
     older = "1.1.0" if newer == "1.0.0" else "1.0.0"
     random = np.random.default_rng(7)
     change = timedelta(days=5, hours=8, minutes=minute)
-    rows = []
+    rows: list[Row] = []
     for half in range(2 * (3 * 24 + 8), 2 * (5 * 24 + 18)):
         after = timedelta(minutes=30) * half
         by_day = 8 <= half // 2 % 24 < 20
@@ -280,7 +280,7 @@ def test_a_version_of_some_hours_is_compared_with_the_same_hours_of_another_day(
 def test_what_ran_alone_for_long_is_not_compared_with_what_runs_together(store: Store) -> None:
     """Errors were rare before the new version came, and are frequent for both since."""
     random = np.random.default_rng(8)
-    rows = []
+    rows: list[Row] = []
     for hour in range(24):
         for number in range(60):
             failed = random.random() < (0.02 if hour < 12 else 0.3)
