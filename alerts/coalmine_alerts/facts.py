@@ -208,15 +208,24 @@ class BadRating:
 
 
 @dataclass(frozen=True, slots=True)
-class Ratings:
-    """Thumbs for a prompt: in the last hour, and in the same hour of the days before."""
+class Stretch:
+    """Thumbs in some hours that end now, and at the same hours of the days before."""
 
-    place: Place
+    hours: int
     down: int
     rated: int
     requests: int
     usual: Sequence[tuple[int, int, int]] = ()
-    """Thumbs down, thumbs and requests of each day before that had requests in that hour."""
+    """Thumbs down, thumbs and requests of each day before that had requests in those hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    """Thumbs for a prompt."""
+
+    place: Place
+    stretches: Sequence[Stretch]
+    """The last hour, and longer ones."""
     bad: Sequence[BadRating] = ()
     """Of the last minutes, newest first."""
 

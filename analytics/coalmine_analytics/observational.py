@@ -125,8 +125,8 @@ def _warnings(sums: VersionSums, overlap: float, coverage: float) -> list[str]:
     if sums.periods is None:
         found.append(
             "time is not separated: they never ran in the same hour, but for that of the change, so this "
-            "compares the time before the change with the time after it, at the same hours of the day where "
-            "that can be; whatever else changed then (users, season, the provider's model) counts as an "
+            "compares the time before the change with the time after it, at the same hours of the day and of "
+            "like days where that can be; whatever else changed then (users, season, the provider's model) counts as an "
             "effect here"
         )
     elif overlap < 0.5:

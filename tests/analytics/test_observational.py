@@ -277,6 +277,33 @@ def test_a_version_of_some_hours_is_compared_with_the_same_hours_of_another_day(
     assert "time is not separated" in found.warnings[1]
 
 
+@pytest.mark.parametrize(
+    ("day", "back"),
+    [(5, 7), (7, 4), (8, 1)],
+    ids=["Saturday", "Monday", "Tuesday"],
+)
+def test_a_version_of_some_hours_is_compared_with_a_like_day_of_the_week(
+    store: Store, day: int, back: int
+) -> None:
+    """Errors come at weekends, and versions are equal: the day before need not be like this one."""
+    random = np.random.default_rng(9)
+    monday = START.replace(hour=0) - timedelta(days=1)
+    change = monday + timedelta(days=day, hours=8)
+    rows: list[Row] = []
+    for half in range(2 * 24 * -5, 2 * (24 * day + 18)):
+        at = monday + timedelta(minutes=30) * half
+        for _ in range(20):
+            failed = random.random() < (0.3 if at.weekday() >= 5 else 0.02)
+            values: dict[str, Any] = {"error_type": "timeout"} if failed else {}
+            version = "1.1.0" if at >= change else "1.0.0"
+            rows.append(request(len(rows), at, version=version, unit_id=f"user-{len(rows)}", **values))
+    store.commit(Feed().batch(rows))
+    found = compared(store)
+    assert metric(found, "error_rate").verdict == "no difference shown"
+    assert found.b.first_event_time - found.a.first_event_time == timedelta(days=back)
+    assert found.b.first_event_time == change
+
+
 def test_what_ran_alone_for_long_is_not_compared_with_what_runs_together(store: Store) -> None:
     """Errors were rare before the new version came, and are frequent for both since."""
     random = np.random.default_rng(8)

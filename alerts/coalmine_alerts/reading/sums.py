@@ -1,15 +1,21 @@
 """What the store says about thumbs and money, now and on the days before."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from coalmine_alerts.facts import BadRating, DaySpend, HourSpend, Place, Ratings
+from coalmine_alerts.facts import BadRating, DaySpend, HourSpend, Place, Ratings, Stretch
 from coalmine_alerts.reading.traffic import last_hour
 from coalmine_consumers.queries.cover import floor
 from coalmine_consumers.sql import Source, statement
 
 DAYS_BEFORE: Final = 14
 """Days of which the same hour is what is usual."""
+STRETCHES_H: Final = (4, 24)
+"""Longer stretches than the last hour, with the hour that has begun: they find what is rated more seldom."""
+_LAST_HOURS: Final = 2
+"""The last hour is in two of the clock's."""
+_NONE: Final = (0, 0, 0)
 BAD_FOR: Final = timedelta(minutes=20)
 """Bad ratings of the last minutes are read one by one."""
 MOST_BAD: Final = 200
@@ -23,19 +29,14 @@ _TOP_PROMPTS: Final = 5
 
 
 def read_ratings(source: Source, now: datetime) -> list[Ratings]:
-    """Returns thumbs for the prompts that had requests in the last hour, and bad ratings one by one."""
-    recent = last_hour(source, now)
-    hours = sorted({floor(now - _HOUR, "hour").hour, now.hour})
-    today = floor(now, "day")
-    before = {
-        "since": floor(now - _HOUR, "day") - DAYS_BEFORE * _DAY,
-        "until": min(today, floor(now - _HOUR, "day")),
-        "hours": hours,
-    }
-    usual: dict[Place, list[tuple[int, int, int]]] = {}
-    for row in source.rows(statement("thumbs_before", _PACKAGE), before):
+    """Returns thumbs for the prompts that had requests lately, and bad ratings one by one."""
+    hour = floor(now, "hour")
+    by_stretch: dict[Place, dict[int, dict[int, tuple[int, int, int]]]] = {}
+    asked = {"hour": hour, "since": hour - (DAYS_BEFORE + 1) * _DAY, "lengths": [_LAST_HOURS, *STRETCHES_H]}
+    for row in source.rows(statement("thumbs_by_stretch", _PACKAGE), asked):
         place = Place(row["environment"], row["prompt"])
-        usual.setdefault(place, []).append((row["down"], row["rated"], row["requests"]))
+        days = by_stretch.setdefault(place, {}).setdefault(row["length"], {})
+        days[row["days_ago"]] = (row["down"], row["rated"], row["requests"])
     bad: dict[Place, list[BadRating]] = {}
     parameters = {"since": now - BAD_FOR, "now": now, "asked": now - _ASKED, "limit": MOST_BAD}
     for row in source.rows(statement("bad_ratings", _PACKAGE), parameters):
@@ -44,12 +45,23 @@ def read_ratings(source: Source, now: datetime) -> list[Ratings]:
         bad.setdefault(Place(rating.environment, rating.prompt), []).append(rating)
     lately = {
         Place(row["environment"], row["prompt"]): (row["down"], row["rated"], row["requests"])
-        for row in source.rows(statement("thumbs_lately", _PACKAGE), {**recent, "now": now})
+        for row in source.rows(statement("thumbs_lately", _PACKAGE), {**last_hour(source, now), "now": now})
     }
-    return [
-        Ratings(place, *lately.get(place, (0, 0, 0)), tuple(usual.get(place, ())), tuple(bad.get(place, ())))
-        for place in sorted({*lately, *bad, *usual})
-    ]
+    found = []
+    for place in sorted({*lately, *bad, *by_stretch}):
+        of = by_stretch.get(place, {})
+        stretches = [Stretch(1, *lately.get(place, _NONE), _usual(of.get(_LAST_HOURS, {})))]
+        stretches += [
+            Stretch(hours, *of[hours].get(0, _NONE), _usual(of[hours]))
+            for hours in STRETCHES_H
+            if hours in of
+        ]
+        found.append(Ratings(place, stretches, tuple(bad.get(place, ()))))
+    return found
+
+
+def _usual(days: Mapping[int, tuple[int, int, int]]) -> tuple[tuple[int, int, int], ...]:
+    return tuple(counts for days_ago, counts in days.items() if days_ago)
 
 
 def read_hours(source: Source, now: datetime) -> list[HourSpend]:

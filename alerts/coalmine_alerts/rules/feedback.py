@@ -1,15 +1,15 @@
 """What users say: bad ratings, told at once in batches, and a rate of them above usual."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from typing import ClassVar, Final
 
 from scipy.special import pdtrc
 
-from coalmine_alerts.facts import BadRating, Facts, Ratings
+from coalmine_alerts.facts import BadRating, Facts, Ratings, Stretch
 from coalmine_alerts.poisson import Above, above
 from coalmine_alerts.records import Finding
 from coalmine_alerts.results.story import Excerpt, Story
@@ -43,18 +43,19 @@ class FeedbackNegative(DefaultRule):
         for ratings in facts.ratings:
             if not ratings.bad:
                 continue
-            is_busy = ratings.down >= self.busy
+            last_hour = ratings.stretches[0]
+            is_busy = last_hour.down >= self.busy
             length = _HOUR if is_busy else self.every
             begin = _begin_of(ratings.bad[0].at, _DAY if is_busy else self.every)
             batch = [each for each in ratings.bad if is_busy or each.at >= begin - self.every]
-            count = ratings.down if is_busy else len(batch)
+            count = last_hour.down if is_busy else len(batch)
             yield Finding(
                 rule=self.name,
                 labels=ratings.place._asdict(),
                 condition=True,
                 severity="info",
                 cause=of_prompt(ratings.place),
-                story=_story(self.name, facts, ratings, batch, count=count, length=length),
+                story=_story(self.name, facts, ratings, last_hour, batch, count=count, length=length),
                 since=batch[-1].at,
                 value=float(count),
                 notice=f"{begin:%Y-%m-%dT%H:%MZ}",
@@ -71,9 +72,9 @@ class FeedbackAboveUsual(DefaultRule):
     summary: ClassVar[str] = "more answers are rated down than at the same hour of the days before"
 
     error_chance: float = 1e-6
-    """At each look; looks of one hour share their ratings, so in a week it is about 1 in 1,000."""
+    """At each look, over all stretches; looks share ratings, so in a week it is about 1 in 1,000."""
     least: int = 5
-    """Bad ratings in an hour, at least."""
+    """Bad ratings in a stretch, at least."""
     times_usual: float = 1.5
     """Less than so many times the usual is not told, however sure it is."""
     recovered_after: int = 30
@@ -82,30 +83,41 @@ class FeedbackAboveUsual(DefaultRule):
     def __call__(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each prompt with thumbs on the days before."""
         for ratings in facts.ratings:
-            found = usual_of(ratings)
-            if found is None and ratings.requests:
-                continue
-            times = math.inf if found is None or not found.usual else ratings.down / found.usual
-            bad = (
-                found is not None
-                and found.p <= self.error_chance
-                and ratings.down >= self.least
-                and times >= self.times_usual
-            )
-            usual = 0.0 if found is None else found.usual
-            story = _story(self.name, facts, ratings, list(ratings.bad), count=ratings.down, length=_HOUR)
+            known = [(each, found) for each in ratings.stretches if (found := usual_of(each)) is not None]
+            last_hour, usual = ratings.stretches[0], 0.0
+            if last_hour.requests:
+                if not known:
+                    continue
+                usual = known[0][1].usual
+            # A longer stretch counts while the one before it says that it goes on.
+            above = [
+                (each, found)
+                for (shorter, before), (each, found) in pairwise([*known[:1], *known])
+                if self._is_told(each, found, len(ratings.stretches)) and shorter.down > before.usual
+            ]
+            told = min(above, key=lambda pair: pair[1].p)[0] if above else last_hour
+            length = told.hours * _HOUR
+            batch = list(ratings.bad)
+            story = _story(self.name, facts, ratings, told, batch, count=told.down, length=length)
             yield Finding(
                 rule=self.name,
                 labels=ratings.place._asdict(),
-                condition=None if found is None else bad,
+                condition=bool(above) if last_hour.requests else None,
                 severity="warning",
                 cause=of_prompt(ratings.place),
                 story=story,
-                since=facts.now - _HOUR if bad else None,
-                value=float(ratings.down),
-                is_worse_than=partial(self._is_above, ratings.down),
-                recovered=ratings.requests >= self.recovered_after and ratings.down <= 1.2 * usual + 1,
+                since=facts.now - length if above else None,
+                value=float(last_hour.down),
+                is_worse_than=partial(self._is_above, last_hour.down),
+                recovered=last_hour.requests >= self.recovered_after and last_hour.down <= 1.2 * usual + 1,
             )
+
+    def _is_told(self, stretch: Stretch, found: Above, stretches: int) -> bool:
+        return (
+            found.p <= self.error_chance / stretches
+            and stretch.down >= self.least
+            and stretch.down >= self.times_usual * found.usual
+        )
 
     def _is_above(self, down: int, accepted: float) -> bool:
         """Whether so many are more than chance makes of as many as were accepted."""
@@ -113,44 +125,57 @@ class FeedbackAboveUsual(DefaultRule):
         return chance <= self.error_chance and down >= self.times_usual * accepted
 
 
-def usual_of(ratings: Ratings) -> Above | None:
-    """Compares the thumbs down of the last hour with the same hours before."""
-    before = [(down, requests) for down, _, requests in ratings.usual]
-    return above(ratings.down, ratings.requests, before)
+def usual_of(stretch: Stretch) -> Above | None:
+    """Compares the thumbs down of a stretch with the same hours before."""
+    before = [(down, requests) for down, _, requests in stretch.usual]
+    return above(stretch.down, stretch.requests, before)
 
 
 def _story(
-    rule: str, facts: Facts, ratings: Ratings, batch: list[BadRating], *, count: int, length: timedelta
+    rule: str,
+    facts: Facts,
+    ratings: Ratings,
+    stretch: Stretch,
+    batch: list[BadRating],
+    *,
+    count: int,
+    length: timedelta,
 ) -> Story:
     prompt, environment = ratings.place.prompt, ratings.place.environment
     versions = sorted({each.version for each in batch})
-    found = usual_of(ratings)
+    found = usual_of(stretch)
     minutes = round(length.total_seconds() / 60)
-    span = "an hour" if minutes == 60 else f"{minutes} minutes"
+    span = f"{minutes} minutes" if length < _HOUR else _hours(stretch.hours)
     ratings_words = "1 bad rating" if count == 1 else f"{count:,} bad ratings"
     shown = " ".join((prompt, *versions)) if len(versions) <= 2 else prompt
-    last_week = _share(sum(each[0] for each in ratings.usual), sum(each[1] for each in ratings.usual))
-    rated = _share(ratings.down, ratings.rated)
+    last_week = _share(sum(each[0] for each in stretch.usual), sum(each[1] for each in stretch.usual))
+    rated = _share(stretch.down, stretch.rated)
     sure = "Too few days are known to say what is usual"
     usual = "not known"
     if found is not None:
-        usual = f"{found.usual:.1f} in an hour"
-        is_above = found.p <= FeedbackAboveUsual().error_chance
+        usual = f"{found.usual:.1f} in {_hours(stretch.hours)}"
+        is_above = found.p <= FeedbackAboveUsual().error_chance / len(ratings.stretches)
         vary = f", which vary {found.dispersion:.1f} times as much as chance" if found.dispersion > 1 else ""
-        said = "more than usual, chance of error 1 in a million at a look" if is_above else _more(ratings)
-        sure = f"Poisson test against the same hours of {len(ratings.usual)} days{vary}: {said}"
+        said = "more than usual, chance of error 1 in a million at a look" if is_above else _more(stretch)
+        sure = f"Poisson test against the same hours of {len(stretch.usual)} days{vary}: {said}"
     return Story(
         title=title(f"{ratings_words} in {span}", shown, environment),
         summary=f"{ratings_words} for {shown} ({environment}) in {span}; usual for this time: {usual}.",
         details=details(
-            Now=None if rated is None else f"{rated} of {ratings.rated:,} rated in the last hour",
+            Now=None if rated is None else f"{rated} of {stretch.rated:,} rated in {_hours(stretch.hours)}",
             Usually=last_week,
             Models=listed(sorted({each.model for each in batch})) or None,
         ),
         could=("make a test case of it", "look at the requests"),
         sure=sure,
         links=(
-            view("requests", prompt=prompt, environment=environment, since=facts.now - _HOUR, now=facts.now),
+            view(
+                "requests",
+                prompt=prompt,
+                environment=environment,
+                since=facts.now - max(length, _HOUR),
+                now=facts.now,
+            ),
             *(view("requests", request=each.request_id, text="Request") for each in batch[:1]),
             runbook(rule),
         ),
@@ -159,19 +184,23 @@ def _story(
     )
 
 
-def _more(ratings: Ratings) -> str:
+def _more(stretch: Stretch) -> str:
     """How many more ratings, of which as many are bad, would show that it is more than usual."""
-    if not ratings.rated or not ratings.down:
+    if not stretch.rated or not stretch.down:
         return "not more than usual"
-    chance, before = FeedbackAboveUsual().error_chance, [(down, rated) for down, rated, _ in ratings.usual]
+    chance, before = FeedbackAboveUsual().error_chance, [(down, rated) for down, rated, _ in stretch.usual]
     times = 1.0
-    while times * ratings.rated < _FURTHEST:
+    while times * stretch.rated < _FURTHEST:
         times *= 1.25
-        found = above(round(times * ratings.down), round(times * ratings.rated), before)
+        found = above(round(times * stretch.down), round(times * stretch.rated), before)
         if found is not None and found.p <= chance:
-            more = round((times - 1) * ratings.rated)
+            more = round((times - 1) * stretch.rated)
             return f"not enough to call it more than usual yet: about {more:,} more ratings would tell"
     return "not more than usual"
+
+
+def _hours(count: int) -> str:
+    return "an hour" if count == 1 else f"{count} hours"
 
 
 def _share(down: int, rated: int) -> str | None:

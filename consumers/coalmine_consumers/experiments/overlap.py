@@ -16,6 +16,7 @@ LONGEST_BESIDE = timedelta(days=7)
 """Versions that have no time in common are compared over at most this long before and after the change."""
 _CHANGE_H = 2
 """Hours in which clients go from one version to the next, at most."""
+_WEEKEND = (4, 5, 6)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -112,32 +113,42 @@ Window = tuple[datetime, datetime]
 def beside(a: VersionSpan, b: VersionSpan) -> list[tuple[Window, Window]]:
     """What to compare of each of two versions of which one took over; first what is compared best.
 
-    Both windows have the same hours of the day: whole days around the change from one version to the other;
-    of a version that has run for less than a day, what there is, and of the other the same hours of the
-    nearest day. Where that cannot be, or has no requests, the hours before and after the change are left.
+    Both windows have the same hours of the day, whole days apart: of what is nearly as long as can be, first
+    where both have the same part of a weekend, then the longest, then the nearest. Where there is no such day
+    with requests, the hours before and after the change are left.
     """
     first, second = sorted((a, b), key=lambda span: span.first_event_time)
-    lengths = [span.last_event_time - span.first_event_time for span in (first, second)]
-    length = min(*lengths, LONGEST_BESIDE)
-    found = _same_hours(first, second) if length < _DAY <= max(lengths) else []
-    length = max(length // _DAY * _DAY, min(length, _DAY), _HOUR)
-    found.append(
+    most = (second.last_event_time - first.first_event_time) // _DAY
+    found = [_apart(first, second, days) for days in range(1, most + 1)]
+    longest = max((_length(pair) for pair in found), default=timedelta(0))
+    enough = [pair for pair in found if _length(pair) > longest / 2]
+    best = sorted(enough, key=lambda pair: (_weekend(pair[0]) != _weekend(pair[1]), -_length(pair)))[:1]
+    length = min(*(span.last_event_time - span.first_event_time for span in (first, second)), LONGEST_BESIDE)
+    length = max(length, _HOUR)
+    best.append(
         (
             (first.last_event_time - length, first.last_event_time),
             (second.first_event_time, second.first_event_time + length),
         )
     )
-    return found if first is a else [(before, after) for after, before in found]
+    return best if first is a else [(before, after) for after, before in best]
 
 
-def _same_hours(first: VersionSpan, second: VersionSpan) -> list[tuple[Window, Window]]:
-    """All of the one that has run for less than a day, and so long of the other, whole days apart."""
-    before = (first.first_event_time, first.last_event_time)
-    after = (second.first_event_time, second.last_event_time)
-    if after[1] - after[0] < before[1] - before[0]:
-        apart = -(-(after[1] - before[1]) // _DAY) * _DAY
-        earlier = (after[0] - apart, after[1] - apart)
-        return [(earlier, after)] if earlier[0] >= before[0] else []
-    apart = -(-(after[0] - before[0]) // _DAY) * _DAY
-    later = (before[0] + apart, before[1] + apart)
-    return [(before, later)] if later[1] <= after[1] else []
+def _apart(first: VersionSpan, second: VersionSpan, days: int) -> tuple[Window, Window]:
+    """The time of the second that is so many days after one of the first; it may be none."""
+    apart = days * _DAY
+    since = max(first.first_event_time + apart, second.first_event_time)
+    until = min(first.last_event_time + apart, second.last_event_time, since + LONGEST_BESIDE)
+    return (since - apart, until - apart), (since, until)
+
+
+def _length(pair: tuple[Window, Window]) -> timedelta:
+    (since, until), _ = pair
+    return until - since
+
+
+def _weekend(window: Window) -> set[int]:
+    """The days of a window that are of a weekend somewhere: Friday, Saturday, Sunday, by UTC."""
+    since, until = window
+    days = (since + place * _DAY for place in range((until.date() - since.date()).days + 1))
+    return {day.weekday() for day in days if day.weekday() in _WEEKEND}

@@ -120,8 +120,10 @@ def test_bad_ratings_come_with_their_request_and_what_is_usual(store: Store) -> 
     store.commit(Feed().batch(rows, reactions))
     found = read(store, now, "feedback")
     (ratings,) = found.ratings
-    assert (ratings.down, ratings.requests) == (3, 60)
-    assert [each[0] for each in ratings.usual] == [2, 2, 2]
+    assert [each.hours for each in ratings.stretches] == [1, 4, 24]
+    for stretch in ratings.stretches:
+        assert (stretch.down, stretch.rated, stretch.requests) == (3, 4, 60)
+        assert stretch.usual == ((2, 2, 60),) * 3
     told = one(FeedbackNegative()(found))
     assert told.story.excerpts[0].question == "money back?"
     assert told.story.excerpts[0].comment == "no"

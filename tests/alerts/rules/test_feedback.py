@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from coalmine_alerts.facts import BadRating, Place, Ratings
+from coalmine_alerts.facts import BadRating, Place, Ratings, Stretch
 from coalmine_alerts.poisson import above
 from coalmine_alerts.rules.feedback import FeedbackAboveUsual, FeedbackNegative
 from tests.support.data.alert_facts import NOW, facts, findings, one
@@ -33,7 +33,7 @@ def bad(minutes_ago: float, **given: object) -> BadRating:
 
 
 def ratings(down: int = 1, *rows: BadRating, usual: object = USUAL, requests: int = 500) -> Ratings:
-    return Ratings(PLACE, down, 20, requests, usual, rows)  # type: ignore[arg-type]
+    return Ratings(PLACE, [Stretch(1, down, 20, requests, usual)], rows)  # type: ignore[arg-type]
 
 
 def test_one_bad_rating_is_told_and_none_is_not() -> None:
@@ -90,6 +90,36 @@ def test_days_that_vary_much_make_the_same_count_less_of_a_surprise() -> None:
 
 def test_nothing_is_usual_after_two_days() -> None:
     assert findings(FeedbackAboveUsual()(facts(ratings=[ratings(50, usual=USUAL[:2])]))) == []
+
+
+def stretched(last_hour: int, four_hours: int, day: int) -> Ratings:
+    """1 is usual in an hour, 4 in four, 24 in a day."""
+    counts = ((1, last_hour), (4, four_hours), (24, day))
+    stretches = [Stretch(h, down, 20 * h, 500 * h, ((h, 20 * h, 500 * h),) * 14) for h, down in counts]
+    return Ratings(PLACE, stretches)
+
+
+@pytest.mark.parametrize(
+    ("counts", "hours"),
+    [
+        ((2, 8, 48), None),
+        ((14, 17, 37), 1),
+        ((6, 22, 42), 4),
+        ((3, 12, 66), 24),
+        ((1, 22, 66), 24),
+        ((1, 4, 66), None),
+    ],
+    ids=["chance", "an hour", "some hours", "a day", "a day, less lately", "a day, and over"],
+)
+def test_what_is_rated_seldom_is_found_over_more_hours(
+    counts: tuple[int, int, int], hours: int | None
+) -> None:
+    told = one(FeedbackAboveUsual()(facts(ratings=[stretched(*counts)])))
+    assert told.condition is (hours is not None)
+    if hours is not None:
+        assert told.since == NOW - timedelta(hours=hours)
+        assert f"{counts[(1, 4, 24).index(hours)]} bad ratings in" in told.story.title
+    assert told.value == counts[0]
 
 
 def test_it_recovers_on_evidence_only() -> None:
