@@ -208,6 +208,8 @@ def _heavy_units(units: pa.Table, requests: Mapping[str, float]) -> tuple[HeavyU
 def _unit_outcomes(source: Source, experiment: str, at: datetime, schema: pa.Schema) -> pa.Table:
     """Outcomes of units that are old enough, like cells."""
     found = unit_outcomes(source.table, experiment=experiment, at=at)
+    if found is None:
+        return schema.empty_table()
     found = found.filter(found["matures_at"].is_null())
     units = pa.repeat(pa.scalar(0.0), found.num_rows)  # counted apart: all, not those with outcomes
     return found.append_column("sum_x", units).select(schema.names).cast(schema)

@@ -221,6 +221,8 @@ def _keep_unit_outcomes(connection: duckdb.DuckDBPyConnection, score_ids: str, n
     """Puts what expiring outcomes add to units into cells, where it stays."""
     outcomes = f"(FROM late_outcomes WHERE score_id IN ({score_ids}))"
     found = unit_outcomes(partial(fetch_table, connection), experiment=None, at=now, outcomes=outcomes)
+    if found is None:
+        return
     kept = found.rename_columns({"epoch": "allocation_epoch", "arm": "variant"})
     kept = kept.append_column("sum_x", pa.repeat(pa.scalar(0.0), kept.num_rows))
     with lent(connection, kept=kept):

@@ -26,8 +26,10 @@ Fetch = Callable[[str, Mapping[str, Any]], pa.Table]
 
 def unit_outcomes(
     fetch: Fetch, *, experiment: str | None, at: datetime, outcomes: str = "late_outcomes"
-) -> pa.Table:
+) -> pa.Table | None:
     """Late outcomes of units: see `unit_outcomes.sql` for the columns; metrics are named as in cells.
+
+    None if no outcome came, as in most stores.
 
     Args:
         fetch: Runs statements on the store.
@@ -35,7 +37,8 @@ def unit_outcomes(
         at: Units are old enough then or not.
         outcomes: A relation with the columns of `late_outcomes`.
     """
-    names = _names(fetch, outcomes)
+    if not (names := _names(fetch, outcomes)):
+        return None
     found = fetch(
         statement("unit_outcomes", __package__).format(outcomes=outcomes),
         {
