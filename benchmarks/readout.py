@@ -199,6 +199,7 @@ class Experiment:
                 "error_type": pa.array(np.full(rows, "timeout"), mask=random.random(rows) >= 0.03),
                 "finish_reason": pa.repeat("stop", rows),
                 "cost_nano_usd": nothing,
+                "cost_uncached_nano_usd": nothing,
                 "input_tokens": pa.array(random.integers(100, 4_000, rows)),
                 "output_tokens": pa.array(random.integers(10, 800, rows)),
                 "latency_ms": nothing.cast(pa.float64()),
