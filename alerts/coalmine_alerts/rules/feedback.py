@@ -90,23 +90,23 @@ class FeedbackAboveUsual(DefaultRule):
                     continue
                 usual = known[0][1].usual
             # A longer stretch counts while the one before it says that it goes on.
-            above = [
+            worse = [
                 (each, found)
                 for (shorter, before), (each, found) in pairwise([*known[:1], *known])
                 if self._is_told(each, found, len(ratings.stretches)) and shorter.down > before.usual
             ]
-            told = min(above, key=lambda pair: pair[1].p)[0] if above else last_hour
+            told = min(worse, key=lambda pair: pair[1].p)[0] if worse else last_hour
             length = told.hours * _HOUR
             batch = list(ratings.bad)
             story = _story(self.name, facts, ratings, told, batch, count=told.down, length=length)
             yield Finding(
                 rule=self.name,
                 labels=ratings.place._asdict(),
-                condition=bool(above) if last_hour.requests else None,
+                condition=bool(worse) if last_hour.requests else None,
                 severity="warning",
                 cause=of_prompt(ratings.place),
                 story=story,
-                since=facts.now - length if above else None,
+                since=facts.now - length if worse else None,
                 value=float(last_hour.down),
                 is_worse_than=partial(self._is_above, last_hour.down),
                 recovered=last_hour.requests >= self.recovered_after and last_hour.down <= 1.2 * usual + 1,
