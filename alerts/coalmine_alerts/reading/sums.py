@@ -15,6 +15,9 @@ STRETCHES_H: Final = (4, 24)
 """Longer stretches than the last hour, with the hour that has begun: they find what is rated more seldom."""
 _LAST_HOURS: Final = 2
 """The last hour is in two of the clock's."""
+_NEW_DAYS: Final = 2
+"""What has been so for a day or two is not usual yet, where a week before them is known."""
+_WEEK: Final = 7
 _NONE: Final = (0, 0, 0)
 BAD_FOR: Final = timedelta(minutes=20)
 """Bad ratings of the last minutes are read one by one."""
@@ -32,7 +35,11 @@ def read_ratings(source: Source, now: datetime) -> list[Ratings]:
     """Returns thumbs for the prompts that had requests lately, and bad ratings one by one."""
     hour = floor(now, "hour")
     by_stretch: dict[Place, dict[int, dict[int, tuple[int, int, int]]]] = {}
-    asked = {"hour": hour, "since": hour - (DAYS_BEFORE + 1) * _DAY, "lengths": [_LAST_HOURS, *STRETCHES_H]}
+    asked = {
+        "hour": hour,
+        "since": hour - (_NEW_DAYS + DAYS_BEFORE + 1) * _DAY,
+        "lengths": [_LAST_HOURS, *STRETCHES_H],
+    }
     for row in source.rows(statement("thumbs_by_stretch", _PACKAGE), asked):
         place = Place(row["environment"], row["prompt"])
         days = by_stretch.setdefault(place, {}).setdefault(row["length"], {})
@@ -61,7 +68,8 @@ def read_ratings(source: Source, now: datetime) -> list[Ratings]:
 
 
 def _usual(days: Mapping[int, tuple[int, int, int]]) -> tuple[tuple[int, int, int], ...]:
-    return tuple(counts for days_ago, counts in days.items() if days_ago)
+    older = tuple(counts for days_ago, counts in days.items() if days_ago > _NEW_DAYS)
+    return older if len(older) >= _WEEK else tuple(counts for days_ago, counts in days.items() if days_ago)
 
 
 def read_hours(source: Source, now: datetime) -> list[HourSpend]:

@@ -72,7 +72,8 @@ class FeedbackAboveUsual(DefaultRule):
     summary: ClassVar[str] = "more answers are rated down than at the same hour of the days before"
 
     error_chance: float = 1e-6
-    """At each look, over all stretches; looks share ratings, so in a week it is about 1 in 1,000."""
+    """At each look, for an hour; stretches share it, and each has as many times more as it has hours, since
+    a week has fewer of them. Looks share ratings, so in a week it is about 1 in 1,000."""
     least: int = 5
     """Bad ratings in a stretch, at least."""
     times_usual: float = 1.5
@@ -93,7 +94,7 @@ class FeedbackAboveUsual(DefaultRule):
             worse = [
                 (each, found)
                 for (shorter, before), (each, found) in pairwise([*known[:1], *known])
-                if self._is_told(each, found, len(ratings.stretches)) and shorter.down > before.usual
+                if self._is_told(ratings, each, found) and shorter.down > before.usual
             ]
             told = min(worse, key=lambda pair: pair[1].p)[0] if worse else last_hour
             length = told.hours * _HOUR
@@ -112,9 +113,13 @@ class FeedbackAboveUsual(DefaultRule):
                 recovered=last_hour.requests >= self.recovered_after and last_hour.down <= 1.2 * usual + 1,
             )
 
-    def _is_told(self, stretch: Stretch, found: Above, stretches: int) -> bool:
+    def chance(self, ratings: Ratings, stretch: Stretch) -> float:
+        """The error chance of a stretch at each look."""
+        return self.error_chance * stretch.hours / len(ratings.stretches)
+
+    def _is_told(self, ratings: Ratings, stretch: Stretch, found: Above) -> bool:
         return (
-            found.p <= self.error_chance / stretches
+            found.p <= self.chance(ratings, stretch)
             and stretch.down >= self.least
             and stretch.down >= self.times_usual * found.usual
         )
@@ -154,9 +159,10 @@ def _story(
     usual = "not known"
     if found is not None:
         usual = f"{found.usual:.1f} in {_hours(stretch.hours)}"
-        is_above = found.p <= FeedbackAboveUsual().error_chance / len(ratings.stretches)
+        chance = FeedbackAboveUsual().chance(ratings, stretch)
         vary = f", which vary {found.dispersion:.1f} times as much as chance" if found.dispersion > 1 else ""
-        said = "more than usual, chance of error 1 in a million at a look" if is_above else _more(stretch)
+        said = f"more than usual, chance of error {1e6 * chance:.1g} in a million at a look"
+        said = said if found.p <= chance else _more(stretch, chance)
         sure = f"Poisson test against the same hours of {len(stretch.usual)} days{vary}: {said}"
     return Story(
         title=title(f"{ratings_words} in {span}", shown, environment),
@@ -184,11 +190,11 @@ def _story(
     )
 
 
-def _more(stretch: Stretch) -> str:
+def _more(stretch: Stretch, chance: float) -> str:
     """How many more ratings, of which as many are bad, would show that it is more than usual."""
     if not stretch.rated or not stretch.down:
         return "not more than usual"
-    chance, before = FeedbackAboveUsual().error_chance, [(down, rated) for down, rated, _ in stretch.usual]
+    before = [(down, rated) for down, rated, _ in stretch.usual]
     times = 1.0
     while times * stretch.rated < _FURTHEST:
         times *= 1.25

@@ -134,6 +134,23 @@ def test_bad_ratings_come_with_their_request_and_what_is_usual(store: Store) -> 
     assert all(each.condition is None for each in findings(FeedbackAboveUsual()(silent)))
 
 
+@pytest.mark.parametrize(("days", "usual"), [(9, (1,) * 6 + (5, 5)), (10, (1,) * 7)])
+def test_what_changed_a_day_or_two_ago_is_not_usual_once_a_week_before_is_known(
+    store: Store, days: int, usual: tuple[int, ...]
+) -> None:
+    rows, reactions = [], []
+    for day in range(days):
+        calls = [request(day * 100 + number, START + day * DAY + number * MINUTE) for number in range(10)]
+        rows += calls
+        bad = calls[: 5 if day >= days - 3 else 1]
+        reactions += [feedback(day * 100 + number, call, thumbs="down") for number, call in enumerate(bad)]
+    store.commit(Feed().batch(rows, reactions))
+    (ratings,) = read(store, START + (days - 1) * DAY + 30 * MINUTE, "feedback").ratings
+    for stretch in ratings.stretches:
+        assert stretch.down == 5
+        assert tuple(sorted(down for down, _, _ in stretch.usual)) == usual
+
+
 def test_money_is_added_up_by_day_and_today_as_far_as_it_came(store: Store) -> None:
     rows = [
         request(day * 10 + number, START + day * DAY + number * HOUR, cost_nano_usd=1_000_000_000)
