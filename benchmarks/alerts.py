@@ -65,15 +65,15 @@ _STEP = timedelta(hours=2)
 _QUARTER = timedelta(minutes=15)
 
 
-def _drift(name: str, change: Change, *also: str, rule: str | None = None) -> Kind:
-    own = rule or f"{name.split(maxsplit=1)[0]}_drift"
-    return Kind(name=name, change=change, rules=frozenset((own,)), also=frozenset(also), step=_STEP)
+def _drift(name: str, change: Change, *rules: str) -> Kind:
+    own = f"{name.split(maxsplit=1)[0]}_drift"
+    return Kind(name=name, change=change, rules=frozenset((own, *rules)), step=_STEP)
 
 
-def _version(name: str, **change: float) -> Kind:
+def _version(name: str, *rules: str, **change: float) -> Kind:
     changed = Change(version="1.1.0", **change)  # type: ignore[arg-type]
-    rules = frozenset((VersionRegression.name,))
-    return Kind(name=f"version: {name}", change=changed, rules=rules, days=3.0, step=_STEP)
+    rules = (VersionRegression.name, *rules)
+    return Kind(name=f"version: {name}", change=changed, rules=frozenset(rules), days=3.0, step=_STEP)
 
 
 KINDS: Final = (
@@ -88,7 +88,7 @@ KINDS: Final = (
     _version("cost +20 %", cost=1.2),
     _version("latency +30 %", latency=1.3),
     _version("errors 1 -> 3 %", errors=3.0),
-    _version("thumbs down 10 -> 20 %", down=2.0),
+    _version("thumbs down 10 -> 20 %", "feedback_above_usual", down=2.0),
     Kind(
         name="model change",
         change=Change(model="gpt-4o-2024-11-20", quality=0.95),
