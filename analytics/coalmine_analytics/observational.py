@@ -126,8 +126,8 @@ def _warnings(sums: VersionSums, overlap: float, coverage: float) -> list[str]:
         found.append(
             "time is not separated: they never ran in the same hour, but for that of the change, so this "
             "compares the time before the change with the time after it, at the same hours of the day and of "
-            "like days where that can be; whatever else changed then (users, season, the provider's model) counts as an "
-            "effect here"
+            "like days where that can be; whatever else changed then (users, season, the provider's model) "
+            "counts as an effect here"
         )
     elif overlap < 0.5:
         found.append(f"they ran together in only {overlap:.0%} of the hours: others are left out")
