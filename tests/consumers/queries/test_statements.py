@@ -216,42 +216,20 @@ def histograms(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnecti
 
 
 def test_histograms(histograms: duckdb.DuckDBPyConnection) -> None:
-    chosen = {
-        **CHOSEN,
-        "versions": [{**each, "place": place} for place, each in enumerate(CHOSEN["versions"])],
-    }
-    found = run(histograms, "histograms", **chosen, bucket_s=None, metrics=["latency_ms"])
+    found = run(histograms, "histograms", **CHOSEN, bucket_s=None, metrics=["latency_ms"])
+    key = {"bucket": None, "prompt": "p", "version": "1", "metric": "latency_ms"}
     assert sorted(found, key=str) == [
-        {"bucket": None, "place": 0, "metric": 0, "buckets": [1, 5], "counts": [2, 3]},
-        {"bucket": None, "place": 0, "metric": 0, "buckets": [5, -2147483648], "counts": [4, 1]},
-        {"bucket": None, "place": 1, "metric": 0, "buckets": [], "counts": []},
+        {**key, "buckets": [1, 5], "counts": [2, 3]},
+        {**key, "buckets": [5, -2147483648], "counts": [4, 1]},
+        {**key, "version": "2", "buckets": [], "counts": []},
     ]
     both = ["cost_nano_usd", "latency_ms"]
-    by_time = run(histograms, "histograms", **chosen, bucket_s=60, metrics=both)
-    assert sorted((each["bucket"], each["metric"], *each["counts"]) for each in by_time) == [
-        (HOUR, 1, 2, 3),
-        (HOUR + MINUTE, 0, 9),
-        (HOUR + MINUTE, 1),
-        (HOUR + MINUTE, 1, 4, 1),
-    ]
-
-
-def test_histograms_by(histograms: duckdb.DuckDBPyConnection) -> None:
-    found = run(histograms, "histograms_by", **CHOSEN, bucket_s=None, metrics=["latency_ms"])
-    key = {"bucket": None, "prompt": "p", "version": "1", "metric": "latency_ms"}
-    assert found == [
-        {**key, "histogram_bucket": -2147483648, "n": 1},
-        {**key, "histogram_bucket": 1, "n": 2},
-        {**key, "histogram_bucket": 5, "n": 7},
-    ]
-    both = ["latency_ms", "cost_nano_usd"]
-    by_time = run(histograms, "histograms_by", **CHOSEN, bucket_s=60, metrics=both)
-    assert [(each["bucket"], each["metric"], each["n"]) for each in by_time] == [
-        (HOUR, "latency_ms", 2),
-        (HOUR, "latency_ms", 3),
-        (HOUR + MINUTE, "cost_nano_usd", 9),
-        (HOUR + MINUTE, "latency_ms", 1),
-        (HOUR + MINUTE, "latency_ms", 4),
+    by_time = run(histograms, "histograms", **CHOSEN, keys="version", bucket_s=60, metrics=both)
+    assert sorted((each["bucket"], each["version"], *each["counts"]) for each in by_time) == [
+        (HOUR, "1", 2, 3),
+        (HOUR + MINUTE, "1", 4, 1),
+        (HOUR + MINUTE, "1", 9),
+        (HOUR + MINUTE, "2"),
     ]
 
 
