@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -21,10 +20,10 @@ NANO = Decimal(10) ** 9
 
 Name = tuple[str, str]
 """Prompt, version."""
-Key = tuple[datetime | None, str, str]
-"""Bucket (None where time is not told apart), prompt, version."""
 KEYS: Final = ("prompt", "version")
 """What tells groups apart, where nothing else is asked for."""
+PREFERRED_KEY: Final = "variant IS NOT DISTINCT FROM 'preferred' AS preferred"
+"""Tells requests whose users preferred the version from the others."""
 _QUANTILES: Final = (0.5, 0.95)
 METRICS: Final = ("latency_ms", "time_to_first_token_ms")
 """Metrics whose quantiles belong to the measures."""
@@ -77,13 +76,21 @@ def matching_versions(
 
 
 def measured_groups(
-    source: Source, filters: Filters, pieces: Sequence[Piece], names: Sequence[Name], *, bucket_s: int | None
-) -> dict[Key, Group]:
-    """Returns everything measured of some versions and, given a length, by bucket of time."""
+    source: Source,
+    filters: Filters,
+    pieces: Sequence[Piece],
+    names: Sequence[Name],
+    *,
+    bucket_s: int | None,
+    keys: Sequence[str] = KEYS,
+) -> dict[tuple[Any, ...], Group]:
+    """Returns everything measured of some versions and, given a length, by bucket of time.
+
+    Further `keys` tell requests of a version apart; see `measured`.
+    """
     if not names:
         return {}
-    parameters = rollup_parameters(filters, pieces, names, bucket_s)
-    return cast("dict[Key, Group]", measured(source, parameters, KEYS))
+    return measured(source, rollup_parameters(filters, pieces, names, bucket_s), keys)
 
 
 def measured(
