@@ -18,6 +18,8 @@ HistogramKey = tuple[Any, ...]
 
 _AT_ONCE: Final = 50_000
 """Rows of rollups."""
+_MOST_HELD: Final = 2**20
+"""Counts that wait to be added up."""
 _MOST_CELLS: Final = 2**23
 """Counts are added in a table of groups by buckets, unless it had more cells."""
 
@@ -75,11 +77,17 @@ def histograms(
     text = statement("histograms", __package__).format(keys=", ".join(keys))
     columns = ["bucket", *(key.rpartition(" AS ")[2] for key in keys), "metric"]
     numbers: dict[HistogramKey, int] = {}
+    parts: list[_Counted] = []
+    held, most = 0, _MOST_HELD
     with closing(source.batches(text, {**parameters, "metrics": list(metrics)}, _AT_ONCE)) as tables:
-        parts = [_of_rows(table, columns, numbers) for table in tables]
-    groups, buckets, counts = (np.concatenate(each) for each in zip(*parts, strict=True)) if parts else _NONE
-    if len(parts) > 1:
-        groups, buckets, counts = _added(len(numbers), groups, buckets, counts)
+        for table in tables:
+            parts.append(_of_rows(table, columns, numbers))
+            held += len(parts[-1][0])
+            if held > most:
+                parts = [_added(len(numbers), parts)]
+                held = len(parts[0][0])
+                most = max(_MOST_HELD, 2 * held)
+    groups, buckets, counts = _added(len(numbers), parts)
     first = np.flatnonzero(np.diff(groups, prepend=-1))
     known = [*numbers]
     found = [known[number] for number in groups[first].tolist()]  # a group without counts is none
@@ -104,7 +112,7 @@ def of_entries(table: pa.Table, keys: Sequence[str]) -> Histograms:
 
 
 _Counted = tuple[IntArray, Int32Array, IntArray]
-"""Numbers of groups, buckets and counts, sorted by both."""
+"""Numbers of groups, buckets and counts."""
 _NONE: Final[_Counted] = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int64))
 
 
@@ -121,7 +129,7 @@ def _of_rows(table: pa.Table, columns: Sequence[str], numbers: dict[HistogramKey
     lists = [table[name].combine_chunks() for name in ("buckets", "counts")]
     lengths = lists[0].value_lengths().to_numpy()
     buckets, counts = (each.flatten().to_numpy() for each in lists)
-    return _added(len(numbers), np.repeat(number[place], lengths), buckets, counts)
+    return np.repeat(number[place], lengths), buckets, counts
 
 
 def _told_apart(table: pa.Table, columns: Sequence[str]) -> tuple[list[HistogramKey], IntArray]:
@@ -145,15 +153,14 @@ def _renumbered(numbers: IntArray, end: int) -> tuple[IntArray, IntArray]:
     return np.flatnonzero(there), (np.cumsum(there) - 1)[numbers]
 
 
-def _added(groups: int, group: IntArray, buckets: Int32Array, counts: IntArray) -> _Counted:
+def _added(groups: int, parts: Sequence[_Counted]) -> _Counted:
     """Adds up the counts of each group and bucket, and sorts by both.
 
     Args:
         groups: How many there are.
-        group: Number of the group, for each of the counts.
-        buckets: Likewise.
-        counts: What to add up.
+        parts: What to add up.
     """
+    group, buckets, counts = (np.concatenate(each) for each in zip(*parts, strict=True)) if parts else _NONE
     if not len(group):
         return _NONE
     zero = buckets == ZERO_BUCKET
@@ -164,7 +171,7 @@ def _added(groups: int, group: IntArray, buckets: Int32Array, counts: IntArray) 
     cells = group * width + place
     if groups * width <= _MOST_CELLS:
         table = np.bincount(cells, counts, groups * width)
-        found = np.flatnonzero(table)
+        found = np.flatnonzero(table != 0)
         sums = table[found]
     else:
         found, at = np.unique(cells, return_inverse=True)

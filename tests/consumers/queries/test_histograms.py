@@ -97,11 +97,12 @@ def test_any_columns_tell_groups_apart(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(("name", "value"), [("_AT_ONCE", 2), ("_MOST_CELLS", 1)])
+@pytest.mark.parametrize(("name", "value"), [("_AT_ONCE", 2), ("_MOST_HELD", 1), ("_MOST_CELLS", 1)])
 def test_few_rows_at_once_and_many_buckets_give_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: int
 ) -> None:
     monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(module, "_AT_ONCE", 2)
     assert counted(found(tmp_path, None)) == WHOLE
 
 
