@@ -5,18 +5,19 @@ for when the first of them is to be drawn, which is after everything that the se
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, get_args
 
 import streamlit
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from coalmine_dashboards.parts.links import FIRST, PageName
 
-__all__ = ["Preloads", "begun_pages"]
+__all__ = ["Preloads", "begun_pages", "scripts_of"]
 
 STATIC: Final = Path(streamlit.__file__).parent / "static"
 _TABLES: Final = ("Html", "DownloadButton")
@@ -38,9 +39,12 @@ _DRAWN: Final[Mapping[PageName, Sequence[str]]] = {
     "pipeline": (*_CHARTS, "Button"),
 }
 """Elements of each page, as Streamlit names the scripts that draw them."""
+_NAMED: Final = re.compile(r'static/js/([^"/]+\.js)"')
 _LEADS: Final = re.compile(r'(?:from|import)\s*"\./([^"/]+\.js)"')
 """What a script loads before it runs."""
 _HEADERS: Final = {"Cache-Control": "no-cache"}
+_SCRIPT_HEADERS: Final = {"Cache-Control": "public, immutable, max-age=31536000"}
+"""As Streamlit serves them: their names change with what they hold."""
 
 
 def begun_pages(static: Path = STATIC) -> dict[PageName, str]:
@@ -53,15 +57,16 @@ def begun_pages(static: Path = STATIC) -> dict[PageName, str]:
     scripts = static / "static" / "js"
     made: dict[PageName, str] = {}
     for page in get_args(PageName):
-        known = dict.fromkeys(re.findall(r'static/js/([^"/]+\.js)"', head))
+        known = dict.fromkeys(_NAMED.findall(head))
         framed = len(known)
         for element in _DRAWN[page]:
             for script in scripts.glob(f"{element}.*.js"):
                 _note(script, known)
-        # Low: what draws the frame comes first.
+        # Low: what draws the frame comes first. The largest next: to read it takes browsers longest.
+        wanted = sorted([*known][framed:], key=lambda name: -(scripts / name).stat().st_size)
         links = "".join(
             f'<link rel="modulepreload" crossorigin fetchpriority="low" href="./static/js/{name}">\n'
-            for name in [*known][framed:]
+            for name in wanted
         )
         made[page] = f"{head}{links}{end}{rest}"
     return made
@@ -81,25 +86,44 @@ def _loaded_by(script: Path) -> Sequence[str]:
     return _LEADS.findall(script.read_text(encoding="utf-8"))
 
 
+def scripts_of(pages: Iterable[str], static: Path = STATIC) -> dict[str, bytes]:
+    """Returns the scripts that the HTML of some pages names, by their address.
+
+    A browser fetches 50 of them while the page asks its questions; from files, each would take several
+    turns of threads that the page waits for, too.
+    """
+    names = {name for html in pages for name in _NAMED.findall(html)}
+    files = {name: static / "static" / "js" / name for name in names}
+    return {f"/static/js/{name}": file.read_bytes() for name, file in files.items() if file.is_file()}
+
+
 class Preloads:
     """The middleware, for those who may see pages."""
 
-    def __init__(self, app: ASGIApp, pages: Mapping[PageName, str]) -> None:
+    def __init__(
+        self, app: ASGIApp, pages: Mapping[PageName, str], scripts: Mapping[str, bytes] = MappingProxyType({})
+    ) -> None:
         """Prepares it.
 
         Args:
             app: Answers everything else.
             pages: From `begun_pages`.
+            scripts: From `scripts_of`.
         """
         self._app = app
+        self._scripts = scripts
         self._pages = {f"/{name}": html for name, html in pages.items()} | {"/": pages[FIRST]}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one connection as ASGI says."""
-        html = None
+        html = script = None
         if scope["type"] == "http" and scope["method"] == "GET":
-            html = self._pages.get(scope["path"].removeprefix(scope.get("root_path", "")))
-        if html is None:
-            await self._app(scope, receive, send)
-        else:
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            html, script = self._pages.get(path), self._scripts.get(path)
+        if html is not None:
             await HTMLResponse(html, headers=_HEADERS)(scope, receive, send)
+        elif script is not None:
+            answer = Response(script, headers=_SCRIPT_HEADERS, media_type="text/javascript")
+            await answer(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)

@@ -1,12 +1,14 @@
 """The page Now, by Streamlit's own test harness against a real HTTP server."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from coalmine_alerts.results.spending import Spending, Standing
+from coalmine_consumers.results import QuantityRow
 from coalmine_registry.records import PromptSummary
 from tests.support.data.prompt_answers import (
     HOSTILE,
@@ -56,6 +58,14 @@ def a_spending() -> Spending:
     return Spending(NOW, a_standing(None, 1.25, **forecast), a_standing(None, 20.0), budgets, [])
 
 
+def _versions(parameters: Mapping[str, str]) -> object:
+    row = a_version("summarize", "1.1.0", 500, priced_requests=400)
+    if parameters.get("by") != "environment":
+        return page_of(row)
+    known = {each.name: getattr(row, each.name) for each in fields(row)}
+    return page_of(QuantityRow(**known, model=None, environment="prod", app=None, segment=None))
+
+
 @pytest.fixture
 def api() -> Iterator[DashboardApi]:
     status = a_status("nothing was stored for 6 min")
@@ -70,9 +80,7 @@ def api() -> Iterator[DashboardApi]:
         "/v1/prompts": lambda _parameters: page_of(
             PromptSummary("summarize", "1.1.0", 1, NOW, NOW, {"prod": "1.1.0"})
         ),
-        "/v1/versions": lambda _parameters: page_of(
-            a_version("summarize", "1.1.0", 500, priced_requests=400)
-        ),
+        "/v1/versions": _versions,
     }
     handlers["/v1/spending"] = lambda _parameters: served(a_spending())
     with DashboardApi(handlers) as found:
@@ -103,6 +111,29 @@ def test_spend_of_today_has_its_forecast_and_says_what_it_leaves_out(
     assert "Calls since midnight UTC of unknown cost" in shown
     since = [parameters["since"] for path, parameters in api.asked if path == "/v1/versions"]
     assert any(each.endswith("T00:00:00Z") for each in since)
+
+
+def test_all_environments_are_asked_for_at_once(open_page: Open, api: DashboardApi) -> None:
+    shown = html(open_page())
+    asked = [parameters for path, parameters in api.asked if path == "/v1/versions"]
+    assert sorted(each.get("by", "") for each in asked) == ["", "environment"]
+    row = shown[shown.index("regressing: quality drift") :]
+    assert "prod" in row
+    assert "500" in row
+
+
+def test_so_many_versions_that_the_server_refuses_them_are_asked_for_by_environment(
+    open_page: Open, api: DashboardApi
+) -> None:
+    def versions(parameters: Mapping[str, str]) -> object:
+        if "by" in parameters:
+            return 422, problem("invalid-parameter", 422, "more than 10,000 groups")
+        return _versions(parameters)
+
+    api.handlers["/v1/versions"] = versions
+    shown = html(open_page())
+    assert "500" in shown[shown.index("regressing: quality drift") :]
+    assert any(parameters.get("environment") == "prod" for _, parameters in api.asked)
 
 
 def test_a_quiet_day_says_so(open_page: Open, api: DashboardApi) -> None:

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
 from coalmine_dashboards.parts.links import PageName
-from coalmine_dashboards.preloads import STATIC, Preloads, begun_pages
+from coalmine_dashboards.preloads import STATIC, Preloads, begun_pages, scripts_of
 from coalmine_dashboards.sign_in import Sessions, SignIn
 
 LINK = re.compile(r'<link rel="modulepreload" crossorigin fetchpriority="low" href="./(static/js/[^"]+)">')
@@ -67,3 +67,25 @@ def test_only_viewers_get_a_page_and_all_else_is_streamlits(pages: dict[PageName
     assert viewer.get("/").text == pages["now"]
     assert {viewer.get(path).text for path in ("/nowhere", "/static/js/x.js")} == {"streamlit's own"}
     assert viewer.post("/prompt").text == "streamlit's own"
+
+
+def test_the_scripts_of_pages_are_as_streamlit_has_them(pages: dict[PageName, str]) -> None:
+    scripts = scripts_of(pages.values())
+    viewer = TestClient(Preloads(streamlit, pages, scripts))
+    named = {f"/{each}" for html in pages.values() for each in LINK.findall(html)}
+    assert named <= scripts.keys()
+    for path in sorted(named):
+        answer = viewer.get(path)
+        assert answer.content == (STATIC / path[1:]).read_bytes()
+        assert answer.headers["content-type"].startswith("text/javascript")
+        assert "immutable" in answer.headers["cache-control"]
+    assert viewer.get("/static/js/x.js").text == "streamlit's own"
+
+
+def test_the_largest_script_is_asked_for_first(pages: dict[PageName, str]) -> None:
+    sizes = [(STATIC / file).stat().st_size for file in LINK.findall(pages["prompt"])]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_script_that_is_gone_is_left_to_streamlit(tmp_path: Path) -> None:
+    assert scripts_of(['<script src="./static/js/gone.js">'], tmp_path) == {}

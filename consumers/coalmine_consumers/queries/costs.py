@@ -104,20 +104,20 @@ class _Asked:
     def groups(
         self, limit: int, *, step: Step | None = None, shown: Sequence[dict[str, str]] | None = None
     ) -> list[dict[str, Any]]:
-        parameters: dict[str, Any] = {
-            **self.filters.parameters(),
-            "by": self.by,
-            "bucket_s": None if step is None else STEP_S[step],
-            "shown": shown,
-            "limit": limit,
-        }
+        parameters: dict[str, Any] = {**self.filters.parameters(), "by": self.by}
+        over_time = {"bucket_s": None if step is None else STEP_S[step], "shown": shown}
         if self.by in ("segment", "user"):
             parameters |= {"segment": self.segment, "since": self.since, "until": self.filters.until}
-            return self.source.rows(statement("costs_of_calls", __package__), parameters)
+            text = statement("costs_of_calls", __package__)
+            return self.source.rows(text, {**parameters, **over_time, "limit": limit})
         pieces = self._pieces(step)
         if not pieces:
             return []
-        return self.source.rows(statement("costs", __package__), {**parameters, "pieces": piece_rows(pieces)})
+        parameters["pieces"] = piece_rows(pieces)
+        if step is None:
+            return self.source.rows(statement("costs", __package__), {**parameters, "limit": limit})
+        # The groups that are shown, and one of the others: there is nothing to leave out.
+        return self.source.rows(statement("costs_over_time", __package__), {**parameters, **over_time})
 
     def _pieces(self, step: Step | None) -> list[Piece]:
         since, until = self.since, self.filters.until

@@ -1,9 +1,8 @@
 """Histograms of sets of requests, added up from rollups."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Final
 
@@ -14,14 +13,15 @@ from coalmine_consumers.aggregation.histograms import ZERO_BUCKET, grouped_quant
 from coalmine_consumers.arrays import Int32Array, IntArray
 from coalmine_consumers.sql import Source, statement
 
-HistogramKey = tuple[datetime | None, str, str, str]
-"""Bucket of time (None where it is not told apart), prompt, version, metric."""
+HistogramKey = tuple[Any, ...]
+"""Bucket of time (None: not told apart), what tells groups apart, such as prompt and version, metric."""
 
 _AT_ONCE: Final = 50_000
 """Rows of rollups."""
+_MOST_HELD: Final = 2**20
+"""Counts that wait to be added up."""
 _MOST_CELLS: Final = 2**23
 """Counts are added in a table of groups by buckets, unless it had more cells."""
-_SECOND_US: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,73 +63,104 @@ class Histograms:
 
 
 def histograms(
-    source: Source,
-    parameters: dict[str, Any],
-    names: Sequence[tuple[str, str]],
-    metrics: Sequence[str],
-    *,
-    bucket_s: int | None,
+    source: Source, parameters: Mapping[str, Any], keys: Sequence[str], metrics: Sequence[str]
 ) -> Histograms:
-    """Returns histograms of some versions that have values, by group and metric.
+    """Returns histograms of groups of requests that have values, by group and metric.
 
     Args:
         source: Where to look.
         parameters: Of `totals.sql`: which requests count.
-        names: Prompts and versions.
+        keys: Names of the columns that tell groups apart; one that is not there as it is, as
+            `expression AS name`.
         metrics: Names of metrics.
-        bucket_s: Length of a bucket of time; None: time is not told apart.
     """
-    given = {
-        **parameters,
-        "versions": [
-            {"prompt": prompt, "version": version, "place": place}
-            for place, (prompt, version) in enumerate(names)
-        ],
-        "metrics": list(metrics),
-    }
-    with closing(source.batches(statement("histograms", __package__), given, _AT_ONCE)) as tables:
-        parts = [_of_rows(table, len(names), len(metrics), bucket_s) for table in tables]
-    groups, buckets, counts = (np.concatenate(each) for each in zip(*parts, strict=True)) if parts else _NONE
-    if len(parts) > 1:
-        groups, buckets, counts = _added(*np.unique(groups, return_inverse=True), buckets, counts)
+    text = statement("histograms", __package__).format(keys=", ".join(keys))
+    columns = ["bucket", *(key.rpartition(" AS ")[2] for key in keys), "metric"]
+    numbers: dict[HistogramKey, int] = {}
+    parts: list[_Counted] = []
+    held, most = 0, _MOST_HELD
+    with closing(source.batches(text, {**parameters, "metrics": list(metrics)}, _AT_ONCE)) as tables:
+        for table in tables:
+            parts.append(_of_rows(table, columns, numbers))
+            held += len(parts[-1][0])
+            if held > most:
+                parts = [_added(len(numbers), parts)]
+                held = len(parts[0][0])
+                most = max(_MOST_HELD, 2 * held)
+    groups, buckets, counts = _added(len(numbers), parts)
     first = np.flatnonzero(np.diff(groups, prepend=-1))
-    keys = []
-    for group in groups[first].tolist():
-        rest, metric = divmod(group, len(metrics))
-        moment, place = divmod(rest, len(names))
-        bucket = None if bucket_s is None else datetime.fromtimestamp(moment * bucket_s, UTC)
-        keys.append((bucket, *names[place], metrics[metric]))
-    return Histograms(keys, np.append(first, len(groups)), buckets, counts)
+    known = [*numbers]
+    found = [known[number] for number in groups[first].tolist()]  # a group without counts is none
+    return Histograms(found, np.append(first, len(groups)), buckets, counts)
+
+
+def of_entries(table: pa.Table, keys: Sequence[str]) -> Histograms:
+    """Returns histograms of rows of one bucket each, sorted by time, keys, metric and bucket.
+
+    Args:
+        table: The rows.
+        keys: Names of the columns that tell groups apart.
+    """
+    known, place = _told_apart(table, ["bucket", *keys, "metric"])
+    starts = np.flatnonzero(np.diff(place, prepend=-1))
+    return Histograms(
+        [known[number] for number in place[starts].tolist()],
+        np.append(starts, table.num_rows),
+        table["histogram_bucket"].to_numpy(),
+        table["n"].to_numpy(),
+    )
 
 
 _Counted = tuple[IntArray, Int32Array, IntArray]
-"""Groups, buckets and counts."""
+"""Numbers of groups, buckets and counts."""
 _NONE: Final[_Counted] = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int64))
 
 
-def _of_rows(table: pa.Table, names: int, metrics: int, bucket_s: int | None) -> _Counted:
-    """Counts of rows of rollups by group: a number of the bucket of time, the version and the metric."""
-    place, metric = (table[name].to_numpy().astype(np.int64) for name in ("place", "metric"))
-    moment = np.zeros(table.num_rows, np.int64)
-    if bucket_s is not None:
-        moment = table["bucket"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
-        moment = moment // (bucket_s * _SECOND_US)
-    numbers, group = np.unique((moment * names + place) * metrics + metric, return_inverse=True)
+def _of_rows(table: pa.Table, columns: Sequence[str], numbers: dict[HistogramKey, int]) -> _Counted:
+    """Counts of rows of rollups by group.
+
+    Args:
+        table: The rows.
+        columns: Those that tell groups apart.
+        numbers: Of the groups that are known; new ones are added.
+    """
+    keys, place = _told_apart(table, columns)
+    number = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
     lists = [table[name].combine_chunks() for name in ("buckets", "counts")]
     lengths = lists[0].value_lengths().to_numpy()
     buckets, counts = (each.flatten().to_numpy() for each in lists)
-    return _added(numbers, np.repeat(group, lengths), buckets, counts)
+    return np.repeat(number[place], lengths), buckets, counts
 
 
-def _added(numbers: IntArray, group: IntArray, buckets: Int32Array, counts: IntArray) -> _Counted:
+def _told_apart(table: pa.Table, columns: Sequence[str]) -> tuple[list[HistogramKey], IntArray]:
+    """Returns what rows have in some columns, each once, and for each row the place of its own."""
+    place = np.zeros(table.num_rows, np.int64)
+    keys: list[HistogramKey] = [()]
+    for name in columns:
+        column = table[name].combine_chunks().dictionary_encode(null_encoding="encode")
+        values = column.dictionary.to_pylist()
+        # Only what occurs together goes on, so that the numbers stay small.
+        found, place = _renumbered(place * len(values) + column.indices.to_numpy(), len(keys) * len(values))
+        keys = [(*keys[at // len(values)], values[at % len(values)]) for at in found.tolist()]
+    return keys, place
+
+
+def _renumbered(numbers: IntArray, end: int) -> tuple[IntArray, IntArray]:
+    """Returns the numbers that occur, ascending, and for each number its place among them."""
+    if end > _MOST_CELLS:
+        return np.unique(numbers, return_inverse=True)
+    there = np.bincount(numbers, minlength=end) > 0  # sorts nothing
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[numbers]
+
+
+def _added(groups: int, parts: Sequence[_Counted]) -> _Counted:
     """Adds up the counts of each group and bucket, and sorts by both.
 
     Args:
-        numbers: Of the groups, ascending.
-        group: Place of its number, for each of the counts.
-        buckets: Likewise.
-        counts: What to add up.
+        groups: How many there are.
+        parts: What to add up.
     """
+    group, buckets, counts = (np.concatenate(each) for each in zip(*parts, strict=True)) if parts else _NONE
     if not len(group):
         return _NONE
     zero = buckets == ZERO_BUCKET
@@ -138,13 +169,13 @@ def _added(numbers: IntArray, group: IntArray, buckets: Int32Array, counts: IntA
     place = np.where(zero, 0, buckets.astype(np.int64) - least + 1)
     width = int(place.max()) + 1
     cells = group * width + place
-    if len(numbers) * width <= _MOST_CELLS:
-        table = np.bincount(cells, counts, len(numbers) * width)
-        found = np.flatnonzero(table)
+    if groups * width <= _MOST_CELLS:
+        table = np.bincount(cells, counts, groups * width)
+        found = np.flatnonzero(table != 0)
         sums = table[found]
     else:
         found, at = np.unique(cells, return_inverse=True)
         sums = np.bincount(at, counts)
     group, place = np.divmod(found, width)
     values = np.where(place == 0, ZERO_BUCKET, place + least - 1).astype(np.int32)
-    return numbers[group], values, sums.astype(np.int64)
+    return group, values, sums.astype(np.int64)

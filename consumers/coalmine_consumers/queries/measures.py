@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 
 from coalmine_consumers.aggregation.histograms import LOG_GAMMA, ZERO_BUCKET
 from coalmine_consumers.queries.cover import KeptFrom, Piece
 from coalmine_consumers.queries.filters import Filters
-from coalmine_consumers.queries.histograms import Histogram, HistogramKey
+from coalmine_consumers.queries.histograms import Histogram, HistogramKey, of_entries
 from coalmine_consumers.queries.histograms import histograms as added_histograms
 from coalmine_consumers.queries.version_order import by_prompt_and_version
 from coalmine_consumers.sql import Source, statement
@@ -22,10 +20,10 @@ NANO = Decimal(10) ** 9
 
 Name = tuple[str, str]
 """Prompt, version."""
-Key = tuple[datetime | None, str, str]
-"""Bucket (None where time is not told apart), prompt, version."""
 KEYS: Final = ("prompt", "version")
 """What tells groups apart, where nothing else is asked for."""
+PREFERRED_KEY: Final = "variant IS NOT DISTINCT FROM 'preferred' AS preferred"
+"""Tells requests whose users preferred the version from the others."""
 _QUANTILES: Final = (0.5, 0.95)
 METRICS: Final = ("latency_ms", "time_to_first_token_ms")
 """Metrics whose quantiles belong to the measures."""
@@ -78,16 +76,21 @@ def matching_versions(
 
 
 def measured_groups(
-    source: Source, filters: Filters, pieces: Sequence[Piece], names: Sequence[Name], *, bucket_s: int | None
-) -> dict[Key, Group]:
-    """Returns everything measured of some versions and, given a length, by bucket of time."""
+    source: Source,
+    filters: Filters,
+    pieces: Sequence[Piece],
+    names: Sequence[Name],
+    *,
+    bucket_s: int | None,
+    keys: Sequence[str] = KEYS,
+) -> dict[tuple[Any, ...], Group]:
+    """Returns everything measured of some versions and, given a length, by bucket of time.
+
+    Further `keys` tell requests of a version apart; see `measured`.
+    """
     if not names:
         return {}
-    parameters = rollup_parameters(filters, pieces, names, bucket_s)
-    totals = source.rows(_text("totals", KEYS), parameters)
-    quality = source.table(_text("named_means", KEYS), {**parameters, "name": "quality"})
-    added = added_histograms(source, parameters, names, METRICS, bucket_s=bucket_s)
-    return cast("dict[Key, Group]", _groups(totals, quality, added.quantiles(_QUANTILES), KEYS))
+    return measured(source, rollup_parameters(filters, pieces, names, bucket_s), keys)
 
 
 def measured(
@@ -118,13 +121,12 @@ def measured(
     if most is not None and len(totals) > most:
         raise InvalidParameter(f"more than {most:,} groups: name a prompt, or fewer or other dimensions")
     quality = source.table(_text("named_means", keys, calls), {**parameters, "name": "quality"})
-    wanted = (
-        {"metrics": list(METRICS)} if calls is None else {"log_gamma": LOG_GAMMA, "zero_bucket": ZERO_BUCKET}
-    )
-    name = "histograms_by" if calls is None else "histograms"
-    rows = source.table(_text(name, keys, calls), {**parameters, **wanted})
-    found = _histograms_of(rows, [*named, "metric"])
-    return _groups(totals, quality, {key: each.quantiles(_QUANTILES) for key, each in found.items()}, named)
+    if calls is None:
+        found = added_histograms(source, parameters, keys, METRICS)
+    else:
+        wanted = {"log_gamma": LOG_GAMMA, "zero_bucket": ZERO_BUCKET}
+        found = of_entries(source.table(_text("histograms", keys, calls), {**parameters, **wanted}), named)
+    return _groups(totals, quality, found.quantiles(_QUANTILES), named)
 
 
 def _text(name: str, keys: Sequence[str], calls: str | None = None) -> str:
@@ -160,29 +162,7 @@ def histograms(
     if not names:
         return {}
     parameters = rollup_parameters(filters, pieces, names, None)
-    return dict(added_histograms(source, parameters, names, metrics, bucket_s=None).each())
-
-
-def _histograms_of(found: pa.Table, named: Sequence[str]) -> dict[tuple[Any, ...], Histogram]:
-    rows = found.combine_chunks()
-    if not rows.num_rows:
-        return {}
-    buckets = rows["histogram_bucket"].to_numpy()
-    counts = rows["n"].to_numpy()
-    keys = rows.select(["bucket", *named])
-    # Rows come sorted by key: a group begins where some part of the key differs from the row before.
-    changed = np.zeros(rows.num_rows, np.bool_)
-    changed[0] = True
-    for column in keys.columns:
-        codes = column.combine_chunks().dictionary_encode(null_encoding="encode")
-        indices = codes.indices.to_numpy(zero_copy_only=False)
-        changed[1:] |= indices[1:] != indices[:-1]
-    starts = np.flatnonzero(changed)
-    ends = np.append(starts[1:], rows.num_rows)
-    return {
-        _key(row, named): Histogram(buckets[start:end], counts[start:end])
-        for row, start, end in zip(keys.take(starts).to_pylist(), starts, ends, strict=True)
-    }
+    return dict(added_histograms(source, parameters, KEYS, metrics).each())
 
 
 def rollup_parameters(

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, get_args
 from coalmine_consumers.queries.cover import Piece, cover
 from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.measures import (
+    PREFERRED_KEY,
     Group,
     kept_from,
     matching_versions,
@@ -30,7 +31,6 @@ SEGMENT: Final = "segment:"
 
 _Dimension = Literal["prompt", "version", "model", "environment", "app"]
 _NAMES: Final[tuple[str, ...]] = get_args(_Dimension)
-_PREFERRED: Final = "variant IS NOT DISTINCT FROM 'preferred' AS preferred"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _of_rollups(
     source: Source, filters: Filters, _: Dimensions, pieces: Sequence[Piece], keys: Sequence[str], __: int
 ) -> dict[tuple[Any, ...], Group]:
     versions = matching_versions(source, filters, pieces)
-    columns = [_PREFERRED if key == "preferred" else key for key in keys]
+    columns = [PREFERRED_KEY if key == "preferred" else key for key in keys]
     parameters = rollup_parameters(filters, pieces, versions, None)
     return measured(source, parameters, columns, most=MOST_GROUPS) if versions else {}
 

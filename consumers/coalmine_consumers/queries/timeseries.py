@@ -1,12 +1,13 @@
 """Measures over time."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 from coalmine_consumers.queries.cover import BEGINNING, END, KeptFrom, Piece, floor
 from coalmine_consumers.queries.filters import Filters
-from coalmine_consumers.queries.measures import kept_from, matching_versions, measured_groups
+from coalmine_consumers.queries.measures import Group, Name, kept_from, matching_versions, measured_groups
 from coalmine_consumers.queries.steps import RESOLUTION_OF, STEP_S, ceiling_to_step, floor_to_step
 from coalmine_consumers.queries.version_order import cursor_name, place_after
 from coalmine_consumers.queries.versions import MOST_ROWS
@@ -52,11 +53,17 @@ def timeseries(
     filters = filters or Filters()
     chosen, after = (None, None) if cursor is None else _decoded(cursor)
     with reader.snapshot() as snapshot:
-        chosen = chosen or _choose(snapshot, filters, step)
+        first, last = span_of(snapshot, filters.since, filters.until)
+        chosen = chosen or choose_step(first, last, step, kept_from(snapshot))
         series = _Series(snapshot, filters, chosen)
-        keys = series.keys(after, limit + 1)
+        names = series.names()
+        buckets = (last - first) / timedelta(seconds=STEP_S[chosen]) + 2  # those at the ends are begun
+        if after is None and buckets * len(names) <= limit:
+            rows = series.all_rows(names)
+            return Timeseries(chosen, rows[:limit], _next(chosen, [_key(row) for row in rows], limit))
+        keys = series.keys(names, after, limit + 1)
         rows = series.rows(keys[:limit])
-    return Timeseries(chosen, rows, _encoded(chosen, keys[limit - 1]) if len(keys) > limit else None)
+    return Timeseries(chosen, rows, _next(chosen, keys, limit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +74,35 @@ class _Series:
     filters: Filters
     step: Step
 
-    def keys(self, after: _Key | None, limit: int) -> list[_Key]:
-        """The first rows after a key, in order."""
+    @property
+    def piece(self) -> Piece:
+        """The whole period."""
         filters = self.filters
         since = BEGINNING if filters.since is None else floor_to_step(filters.since, self.step)
         until = END if filters.until is None else ceiling_to_step(filters.until, self.step)
-        piece = Piece(RESOLUTION_OF[self.step], since, until)
-        names = matching_versions(self.source, filters, [piece])
+        return Piece(RESOLUTION_OF[self.step], since, until)
+
+    def names(self) -> list[Name]:
+        """Versions that had requests, in order."""
+        return matching_versions(self.source, self.filters, [self.piece])
+
+    def all_rows(self, names: Sequence[Name]) -> list[TimeseriesRow]:
+        """All rows, in order."""
+        groups = self._groups(self.piece, names)
+        places = {name: place for place, name in enumerate(names)}
+        return [
+            _row(key, groups[key]) for key in sorted(groups, key=lambda key: (key[0], places[key[1], key[2]]))
+        ]
+
+    def keys(self, names: Sequence[Name], after: _Key | None, limit: int) -> list[_Key]:
+        """The first rows after a key, in order."""
         if not names:
             return []
+        filters, piece = self.filters, self.piece
         parameters: dict[str, Any] = {
             "resolution": piece.resolution,
-            "since": since,
-            "until": until,
+            "since": piece.since,
+            "until": piece.until,
             "environment": filters.environment,
             "app": filters.app,
             "model": filters.model,
@@ -108,11 +131,25 @@ class _Series:
         until = last + min(timedelta(seconds=length_s), END - last)  # a bucket may end with time itself
         piece = Piece(RESOLUTION_OF[self.step], first, until)
         names = sorted({(prompt, version) for _, prompt, version in keys})
-        groups = measured_groups(self.source, self.filters, [piece], names, bucket_s=length_s)
-        return [
-            TimeseriesRow(bucket_start=key[0], prompt=key[1], version=key[2], **groups[key].measures)
-            for key in keys
-        ]
+        groups = self._groups(piece, names)
+        return [_row(key, groups[key]) for key in keys]
+
+    def _groups(self, piece: Piece, names: Sequence[Name]) -> Mapping[tuple[Any, ...], Group]:
+        return measured_groups(self.source, self.filters, [piece], names, bucket_s=STEP_S[self.step])
+
+
+def _row(key: tuple[Any, ...], group: Group) -> TimeseriesRow:
+    bucket, prompt, version = key
+    return TimeseriesRow(bucket_start=bucket, prompt=prompt, version=version, **group.measures)
+
+
+def _key(row: TimeseriesRow) -> _Key:
+    return row.bucket_start, row.prompt, row.version
+
+
+def _next(step: Step, keys: Sequence[_Key], limit: int) -> str | None:
+    """The cursor of the page after the first `limit` keys."""
+    return _encoded(step, keys[limit - 1]) if len(keys) > limit else None
 
 
 def _encoded(step: Step, key: _Key) -> str:
@@ -128,11 +165,6 @@ def _decoded(cursor: str) -> tuple[Step, _Key]:
     if step not in get_args(Step) or bucket is None:
         raise InvalidParameter(BAD_CURSOR)
     return step, (bucket, prompt, version)
-
-
-def _choose(source: Source, filters: Filters, step: StepChoice) -> Step:
-    first, last = span_of(source, filters.since, filters.until)
-    return choose_step(first, last, step, kept_from(source))
 
 
 def span_of(source: Source, since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:

@@ -1,16 +1,19 @@
 """Versions of prompts, compared over a period."""
 
-from dataclasses import replace
-
 from coalmine_consumers.queries.cover import cover
 from coalmine_consumers.queries.filters import Filters
-from coalmine_consumers.queries.measures import kept_from, matching_versions, measured_groups
+from coalmine_consumers.queries.measures import (
+    KEYS,
+    PREFERRED_KEY,
+    kept_from,
+    matching_versions,
+    measured_groups,
+)
 from coalmine_consumers.queries.version_order import cursor_name, place_after
 from coalmine_consumers.results import VersionRow
 from coalmine_consumers.store.reader import Reader
 from coalmine_schemas.limits import NAME_CHARS
 from coalmine_schemas.paging import decode_cursor, encode_cursor
-from coalmine_schemas.prompts import PREFERRED
 from coalmine_schemas.results import Page
 
 MOST_ROWS = 10_000
@@ -48,18 +51,10 @@ def versions(
         names = matching_versions(snapshot, filters, pieces, from_prompt=begin, enough=limit + 1)
         if after is not None:
             names = names[place_after(names, after) :]
-        groups = measured_groups(snapshot, filters, pieces, names[:limit], bucket_s=None)
-        parts = [filters]
-        if by_model:
-            models = sorted({model for group in groups.values() for model in group.totals["models"]})
-            parts = [replace(filters, model=model) for model in models]
-        if any(PREFERRED in group.totals["variants"] for group in groups.values()):
-            parts = [replace(part, preferred=each) for part in parts for each in (False, True)]
-        found = [
-            (part, measured_groups(snapshot, part, pieces, names[:limit], bucket_s=None))
-            for part in parts
-            if part is not filters
-        ] or [(filters, groups)]
+        keys = (*KEYS, *(["model"] if by_model else []), PREFERRED_KEY)
+        groups = measured_groups(snapshot, filters, pieces, names[:limit], bucket_s=None, keys=keys)
+    places = {name: place for place, name in enumerate(names[:limit])}
+    found = sorted(groups.items(), key=lambda each: (places[each[0][1:3]], *each[0][3:]))
     rows = [
         VersionRow(
             prompt=prompt,
@@ -67,13 +62,11 @@ def versions(
             environments=group.totals["environments"],
             models=group.totals["models"],
             variants=group.totals["variants"],
-            preferred=bool(part.preferred),
+            preferred=preferred,
             first_event_time=group.totals["first_event_time"],
             last_event_time=group.totals["last_event_time"],
             **group.measures,
         )
-        for prompt, version in names[:limit]
-        for part, measured in found
-        if (group := measured.get((None, prompt, version))) is not None
+        for (_, prompt, version, *_, preferred), group in found
     ]
     return Page(rows, encode_cursor(cursor_name(names[limit - 1])) if len(names) > limit else None)

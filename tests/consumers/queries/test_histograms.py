@@ -30,7 +30,12 @@ ROWS = [
 ]
 
 
-def found(folder: Path, bucket_s: int | None, names: list[tuple[str, str]] = NAMES) -> Histograms:
+def found(
+    folder: Path,
+    bucket_s: int | None,
+    names: list[tuple[str, str]] = NAMES,
+    keys: tuple[str, ...] = ("prompt", "version"),
+) -> Histograms:
     store = Store.open(folder / "store")
     with store.transaction() as connection:
         for minute, version, app, metric, buckets, counts in ROWS:
@@ -42,10 +47,11 @@ def found(folder: Path, bucket_s: int | None, names: list[tuple[str, str]] = NAM
                 | {"buckets": buckets, "counts": counts},
             ).fetchall()
     piece = Piece("minute", HOUR, HOUR + 5 * MINUTE)
-    parameters = {"pieces": piece_rows([piece]), "bucket_s": bucket_s}
+    versions = [{"prompt": prompt, "version": version} for prompt, version in names]
+    parameters = {"pieces": piece_rows([piece]), "bucket_s": bucket_s, "versions": versions}
     parameters |= dict.fromkeys(("environment", "app", "model", "preferred"))
     try:
-        return histograms(store.reader(), parameters, names, METRICS, bucket_s=bucket_s)
+        return histograms(store.reader(), parameters, keys, METRICS)
     finally:
         store.close()
 
@@ -82,11 +88,21 @@ def test_only_versions_that_are_named_count(tmp_path: Path) -> None:
     assert counted(found(tmp_path, None, [("p", "3")])) == {}
 
 
-@pytest.mark.parametrize(("name", "value"), [("_AT_ONCE", 2), ("_MOST_CELLS", 1)])
+def test_any_columns_tell_groups_apart(tmp_path: Path) -> None:
+    assert counted(found(tmp_path, None, keys=("version", "app = 'a' AS own"))) == {
+        (None, "1", True, "latency_ms"): {ZERO_BUCKET: 4, 1: 2, 5: 4},
+        (None, "1", False, "latency_ms"): {5: 1, 7: 1},
+        (None, "1", True, "cost_nano_usd"): {-30: 9},
+        (None, "2", True, "latency_ms"): {ZERO_BUCKET: 2},
+    }
+
+
+@pytest.mark.parametrize(("name", "value"), [("_AT_ONCE", 2), ("_MOST_HELD", 1), ("_MOST_CELLS", 1)])
 def test_few_rows_at_once_and_many_buckets_give_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: int
 ) -> None:
     monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(module, "_AT_ONCE", 2)
     assert counted(found(tmp_path, None)) == WHOLE
 
 

@@ -216,42 +216,20 @@ def histograms(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnecti
 
 
 def test_histograms(histograms: duckdb.DuckDBPyConnection) -> None:
-    chosen = {
-        **CHOSEN,
-        "versions": [{**each, "place": place} for place, each in enumerate(CHOSEN["versions"])],
-    }
-    found = run(histograms, "histograms", **chosen, bucket_s=None, metrics=["latency_ms"])
+    found = run(histograms, "histograms", **CHOSEN, bucket_s=None, metrics=["latency_ms"])
+    key = {"bucket": None, "prompt": "p", "version": "1", "metric": "latency_ms"}
     assert sorted(found, key=str) == [
-        {"bucket": None, "place": 0, "metric": 0, "buckets": [1, 5], "counts": [2, 3]},
-        {"bucket": None, "place": 0, "metric": 0, "buckets": [5, -2147483648], "counts": [4, 1]},
-        {"bucket": None, "place": 1, "metric": 0, "buckets": [], "counts": []},
+        {**key, "buckets": [1, 5], "counts": [2, 3]},
+        {**key, "buckets": [5, -2147483648], "counts": [4, 1]},
+        {**key, "version": "2", "buckets": [], "counts": []},
     ]
     both = ["cost_nano_usd", "latency_ms"]
-    by_time = run(histograms, "histograms", **chosen, bucket_s=60, metrics=both)
-    assert sorted((each["bucket"], each["metric"], *each["counts"]) for each in by_time) == [
-        (HOUR, 1, 2, 3),
-        (HOUR + MINUTE, 0, 9),
-        (HOUR + MINUTE, 1),
-        (HOUR + MINUTE, 1, 4, 1),
-    ]
-
-
-def test_histograms_by(histograms: duckdb.DuckDBPyConnection) -> None:
-    found = run(histograms, "histograms_by", **CHOSEN, bucket_s=None, metrics=["latency_ms"])
-    key = {"bucket": None, "prompt": "p", "version": "1", "metric": "latency_ms"}
-    assert found == [
-        {**key, "histogram_bucket": -2147483648, "n": 1},
-        {**key, "histogram_bucket": 1, "n": 2},
-        {**key, "histogram_bucket": 5, "n": 7},
-    ]
-    both = ["latency_ms", "cost_nano_usd"]
-    by_time = run(histograms, "histograms_by", **CHOSEN, bucket_s=60, metrics=both)
-    assert [(each["bucket"], each["metric"], each["n"]) for each in by_time] == [
-        (HOUR, "latency_ms", 2),
-        (HOUR, "latency_ms", 3),
-        (HOUR + MINUTE, "cost_nano_usd", 9),
-        (HOUR + MINUTE, "latency_ms", 1),
-        (HOUR + MINUTE, "latency_ms", 4),
+    by_time = run(histograms, "histograms", **CHOSEN, keys="version", bucket_s=60, metrics=both)
+    assert sorted((each["bucket"], each["version"], *each["counts"]) for each in by_time) == [
+        (HOUR, "1", 2, 3),
+        (HOUR + MINUTE, "1", 4, 1),
+        (HOUR + MINUTE, "1", 9),
+        (HOUR + MINUTE, "2"),
     ]
 
 
@@ -687,8 +665,9 @@ def test_costs(connection: duckdb.DuckDBPyConnection) -> None:
         row(2, requests=100, cost_known=1, cost_nano_usd=10**9),
         row(0, resolution="hour", requests=1000),
     )
-    first, second = run(connection, "costs", **COSTS, by="version", pieces=MINUTES)
-    assert (first["prompt"], first["name"], first["others"], first["bucket"]) == ("p", "1", False, None)
+    chosen = {key: value for key, value in COSTS.items() if key not in ("bucket_s", "shown")}
+    first, second = run(connection, "costs", **chosen, by="version", pieces=MINUTES)
+    assert (first["prompt"], first["name"]) == ("p", "1")
     assert (first["requests"], first["errors"], first["priced_requests"]) == (5, 1, 3)
     assert (int(first["cost_nano_usd"]), first["models"]) == (90, ["m", "n"])
     # 15, 25 and 50 are 15, 5 and 20 away from their mean.
@@ -699,19 +678,42 @@ def test_costs(connection: duckdb.DuckDBPyConnection) -> None:
     assert {
         (each["groups"], each["all_requests"], int(each["all_cost_nano_usd"])) for each in (first, second)
     } == {(2, 6, 90)}
-    shown = [{"prompt": "", "name": "n"}]
-    by_time = run(
-        connection, "costs", **{**COSTS, "shown": shown, "bucket_s": 60}, by="model", pieces=MINUTES
-    )
-    assert [(each["bucket"], each["name"], each["others"], each["requests"]) for each in by_time] == [
-        (HOUR, None, True, 2),
-        (HOUR + MINUTE, "n", False, 3),
-        (HOUR + MINUTE, None, True, 1),
-    ]
     (only,) = run(
-        connection, "costs", **{**COSTS, "model": "n", "limit": 1}, by="environment", pieces=MINUTES
+        connection, "costs", **{**chosen, "model": "n", "limit": 1}, by="environment", pieces=MINUTES
     )
     assert (only["name"], only["requests"]) == ("prod", 3)
+
+
+def test_costs_over_time(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "rollups",
+        row(0, requests=2, cost_known=2, cost_nano_usd=40),
+        row(1, requests=3, cost_known=1, cost_nano_usd=50, model="n"),
+        row(1, version="2", requests=1, environment="dev"),
+        row(1, version="2", requests=1, cost_nano_usd=70, model="o"),
+        row(2, requests=100, cost_nano_usd=10**9),
+        row(0, resolution="hour", requests=1000),
+    )
+    asked = {key: value for key, value in COSTS.items() if key != "limit"} | {"pieces": MINUTES}
+
+    def found(**chosen: Any) -> list[tuple[Any, ...]]:
+        rows = run(connection, "costs_over_time", **{**asked, "bucket_s": 60, **chosen})
+        names = ("name", "prompt", "others", "requests", "cost_nano_usd")
+        return [((each["bucket"] - HOUR) // MINUTE, *(each[name] for name in names)) for each in rows]
+
+    assert found(by="model", shown=[{"prompt": "", "name": "n"}]) == [
+        (0, None, "", True, 2, 40),
+        (1, "n", "", False, 3, 50),
+        (1, None, "", True, 2, 70),
+    ]
+    one, two = ({"prompt": "p", "name": name} for name in "12")
+    assert found(by="version", shown=[one, two], bucket_s=120) == [
+        (0, "1", "p", False, 5, 90),
+        (0, "2", "p", False, 2, 70),
+    ]
+    assert found(by="environment", shown=None, environment="dev") == [(1, "dev", "", False, 1, 0)]
+    assert found(by="prompt", shown=None, among=["q*"]) == found(by="app", shown=None, version="3") == []
 
 
 def test_costs_of_calls(connection: duckdb.DuckDBPyConnection) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 Answer = tuple[int, Any]
 Handler = Callable[[dict[str, str]], Any]
+"""Returns a document, or an answer of another status than 200."""
 
 
 class DashboardApi:
@@ -56,7 +57,8 @@ class DashboardApi:
         handler = self.handlers.get(path)
         if handler is None:
             return 404, problem("not-found", 404, f"no resource at {path}")
-        return 200, handler(parameters)
+        found = handler(parameters)
+        return found if isinstance(found, tuple) else (200, found)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         api = self

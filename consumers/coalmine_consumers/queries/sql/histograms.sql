@@ -1,11 +1,11 @@
 -- Purpose: histograms of rollups, to be added up over time and the other dimensions.
 -- Grain: one row per row of the rollups, in no order.
--- Parameters: as totals.sql; $versions has a place with each; $metrics (list of names).
--- Units: buckets are logarithmic, see aggregation/histograms.py; metric is its place in $metrics, from 0.
+-- Parameters: as totals.sql; $metrics (list of names).
+-- Units: buckets are logarithmic, see aggregation/histograms.py.
 SELECT
     time_bucket(to_seconds($bucket_s::DOUBLE), bucket_start) AS bucket,
-    matching.place,
-    list_position($metrics, metric) - 1 AS metric,
+    {keys},
+    metric,
     buckets,
     counts
 FROM rollup_histograms
@@ -13,7 +13,7 @@ JOIN (SELECT unnest($pieces, recursive := true)) AS piece
     ON rollup_histograms.resolution = piece.resolution
     AND bucket_start >= piece.since
     AND bucket_start < piece.until
-JOIN (SELECT unnest($versions, recursive := true)) AS matching USING (prompt, version)
+SEMI JOIN (SELECT unnest($versions, recursive := true)) AS matching USING (prompt, version)
 WHERE metric IN (SELECT unnest($metrics))
   AND ($environment IS NULL OR environment = $environment)
   AND ($app IS NULL OR app = $app)
