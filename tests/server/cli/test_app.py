@@ -92,7 +92,7 @@ def test_help_loads_nothing_heavy(home: Path) -> None:
     [
         ("typer", ["--help"], "server"),
         ("duckdb", ["versions"], "server"),
-        ("pydantic_settings", ["settings", "show"], "server"),
+        ("pydantic", ["settings", "show"], "server"),
         ("streamlit", ["dashboard"], "dashboards"),
     ],
 )
