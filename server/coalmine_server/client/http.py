@@ -1,12 +1,12 @@
 """A client of the HTTP API, whatever carries its requests."""
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx2
-import structlog
 
 from coalmine_server.errors import (
     CheckFailed,
@@ -17,7 +17,7 @@ from coalmine_server.errors import (
     Unreachable,
 )
 
-_log = structlog.stdlib.get_logger("coalmine.client")
+_log = logging.getLogger("coalmine.client")
 
 Parameters = Mapping[str, str | int | float | bool | Sequence[str] | Sequence[float] | None]
 Answer = TypeVar("Answer")
@@ -158,7 +158,7 @@ class Client:
                 raise self._error(response)
             if not said and time.monotonic() - began > SAY_AFTER_S:
                 said = True
-                _log.warning("waiting for the server", url=self.url, reason=_detail(response))
+                _log.warning("waiting for the server", extra={"url": self.url, "reason": _detail(response)})
             time.sleep(RETRY_S)
 
     def _stranger(self, path: str) -> ServerError:

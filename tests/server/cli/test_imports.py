@@ -16,6 +16,8 @@ _HEAVY = (
     # The rest of what `[cli]` does without.
     *("alembic", "confluent_kafka", "polars", "prometheus_client", "psycopg", "pyruhvro", "starlette"),
     *("statsmodels", "uvicorn"),
+    # What costs more processor time than all else that a command does.
+    *("asyncio", "pandas", "pydantic.v1", "pydantic_settings", "rich.markdown", "structlog"),
 )
 _COMMANDS = (
     ("--help",),
