@@ -1,4 +1,4 @@
-"""Logging that its first record sets up: a command that logs nothing imports neither structlog nor rich for it.
+"""Logging that its first record sets up: what logs nothing imports neither structlog nor, for it, rich.
 
 For commands that ask a server. What logs by structlog itself has to call `configure_now` first.
 """

@@ -37,7 +37,7 @@ log.error("and again")
         "level": "warning",
         "logger": "coalmine.client",
         "reason": "it starts",
-        "url": "http://a:********@b",
+        "url": "http://********@b",
     }
     assert (second["event"], second["level"]) == ("and again", "error")
 
