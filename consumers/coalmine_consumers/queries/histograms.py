@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from coalmine_consumers.aggregation.histograms import ZERO_BUCKET, grouped_quantiles, quantiles
-from coalmine_consumers.arrays import Int32Array, IntArray
+from coalmine_consumers.arrays import Int32Array, IntArray, numbers
 from coalmine_consumers.sql import Source, statement
 
 HistogramKey = tuple[datetime | None, str, str, str]
@@ -109,16 +109,16 @@ _NONE: Final[_Counted] = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros
 
 def _of_rows(table: pa.Table, names: int, metrics: int, bucket_s: int | None) -> _Counted:
     """Counts of rows of rollups by group: a number of the bucket of time, the version and the metric."""
-    place, metric = (table[name].to_numpy().astype(np.int64) for name in ("place", "metric"))
+    place, metric = (numbers(table[name]).astype(np.int64) for name in ("place", "metric"))
     moment = np.zeros(table.num_rows, np.int64)
     if bucket_s is not None:
-        moment = table["bucket"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+        moment = numbers(table["bucket"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()))
         moment = moment // (bucket_s * _SECOND_US)
-    numbers, group = np.unique((moment * names + place) * metrics + metric, return_inverse=True)
+    found, group = np.unique((moment * names + place) * metrics + metric, return_inverse=True)
     lists = [table[name].combine_chunks() for name in ("buckets", "counts")]
-    lengths = lists[0].value_lengths().to_numpy()
-    buckets, counts = (each.flatten().to_numpy() for each in lists)
-    return _added(numbers, np.repeat(group, lengths), buckets, counts)
+    lengths = numbers(lists[0].value_lengths())
+    buckets, counts = (numbers(each.flatten()) for each in lists)
+    return _added(found, np.repeat(group, lengths), buckets, counts)
 
 
 def _added(numbers: IntArray, group: IntArray, buckets: Int32Array, counts: IntArray) -> _Counted:
