@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import httpx2
 
+from coalmine_server.client.plain_http import PlainTransport
 from coalmine_server.errors import (
     CheckFailed,
     ConfigurationError,
@@ -60,7 +61,7 @@ class Client:
             base_url=self.url,
             headers=headers,
             trust_env=False,
-            transport=transport,
+            transport=PlainTransport() if transport is None and self.url.startswith("http:") else transport,
             verify=self.url.startswith("https:"),
         )
 

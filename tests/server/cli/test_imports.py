@@ -18,7 +18,7 @@ _HEAVY = (
     *("alembic", "confluent_kafka", "polars", "prometheus_client", "psycopg", "pyruhvro", "starlette"),
     *("statsmodels", "uvicorn"),
     # What costs more processor time than all else that a command does.
-    *("asyncio", "pandas", "pydantic.v1", "pydantic_settings", "rich.markdown", "structlog"),
+    *("asyncio", "httpcore2", "pandas", "pydantic.v1", "pydantic_settings", "rich.markdown", "structlog"),
 )
 _COMMANDS = (
     ("--help",),
