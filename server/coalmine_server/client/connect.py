@@ -139,7 +139,7 @@ def _open_or_find(settings: Settings) -> "Store | Endpoint":
     """The store of this home, or the server that has taken it or is about to answer for it."""
     from coalmine_consumers.errors import StoreLocked  # noqa: PLC0415 - imports DuckDB
     from coalmine_consumers.store import Store  # noqa: PLC0415
-    from coalmine_server.services.wiring import store_settings  # noqa: PLC0415
+    from coalmine_server.services.store_settings import store_settings  # noqa: PLC0415
 
     own_home(settings.home)
     patience = _Patience(settings.store_dir)
