@@ -4,6 +4,7 @@ For commands that ask a server. What logs by structlog itself has to call `confi
 """
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,10 +22,15 @@ def quieten() -> None:
     logging.captureWarnings(capture=True)
 
 
-def configure_later(settings: "LogSettings") -> None:
-    """Sets logging up as these settings say, once there is something to log."""
+def configure_later(settings: "LogSettings", configure: Callable[["LogSettings"], None]) -> None:
+    """Sets logging up as these settings say, once there is something to log.
+
+    Args:
+        settings: Of logs.
+        configure: Sets it up.
+    """
     root = logging.getLogger()
-    root.handlers[:] = [_Later(settings)]
+    root.handlers[:] = [_Later(lambda: configure(settings))]
     root.setLevel(settings.level.upper())
     quieten()
 
@@ -37,14 +43,9 @@ def configure_now() -> None:
 
 
 class _Later(logging.Handler):
-    def __init__(self, settings: "LogSettings") -> None:
+    def __init__(self, configure: Callable[[], None]) -> None:
         super().__init__()
-        self._settings = settings
-
-    def configure(self) -> None:
-        from coalmine_server.logs import configure_logging  # noqa: PLC0415 - imports structlog
-
-        configure_logging(self._settings)
+        self.configure = configure
 
     def emit(self, record: logging.LogRecord) -> None:
         self.configure()  # which puts another handler in the place of this one

@@ -3,20 +3,25 @@
 import json
 import subprocess
 import sys
+from typing import Any
 
 _START = """
 import logging, sys
 from coalmine_server.late_logs import configure_later, configure_now
 from coalmine_server.settings import LogSettings
 
-configure_later(LogSettings(format="json", level="warning"))
+def configure(settings):
+    from coalmine_server.logs import configure_logging
+    configure_logging(settings)
+
+configure_later(LogSettings(format="json", level="warning"), configure)
 logging.getLogger("coalmine.client").info("not important")
 logging.getLogger("httpx2").info("not ours")
 assert "structlog" not in sys.modules
 """
 
 
-def _lines(program: str) -> list[dict[str, str]]:
+def _lines(program: str) -> list[dict[str, Any]]:
     """What a program logs; it writes nothing else."""
     done = subprocess.run(
         [sys.executable, "-c", _START + program], capture_output=True, text=True, check=False

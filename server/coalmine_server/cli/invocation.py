@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from coalmine_server.settings import LoadedSettings, Settings
+    from coalmine_server.settings import LoadedSettings, LogSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,23 @@ class Invocation:
         if quiet and loaded.origins["log.level"].kind == "default":
             log = log.model_copy(update={"level": "warning"})
         if asks:
-            from coalmine_server.late_logs import configure_later as configure
+            from coalmine_server.late_logs import configure_later
+
+            configure_later(log, _configure_logging)
         else:
-            from coalmine_server.logs import configure_logging as configure
-        configure(log)
+            _configure_logging(log)
         if loaded.ignored:
             names = ", ".join(loaded.ignored)
             logging.getLogger("coalmine.settings").info(
                 "ignoring what Kubernetes sets for a service: %s", names
             )
         return loaded.settings
+
+
+def _configure_logging(settings: LogSettings) -> None:
+    from coalmine_server.logs import configure_logging  # imports structlog
+
+    configure_logging(settings)
 
 
 def invocation(context: typer.Context) -> Invocation:
