@@ -8,7 +8,9 @@ shown.
 * versions, remote: `coalmine versions`, which asks a `coalmine serve` of the same home;
 * versions, local: the same without a server, so the command opens the store itself.
 
-Run alone: `python -m benchmarks.commands [--runs 9] [--warm-up 1] [--json]`.
+Beside them `streamlit --help` and, with `--peer`, which installs it, `mlflow --help`.
+
+Run alone: `python -m benchmarks.commands [--runs 9] [--warm-up 1] [--peer] [--json]`.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.mlflow_venv import mlflow_python
 from benchmarks.server import GIVE_UP_S, coalmine, environment, serving
 from coalmine import Coalmine
 
@@ -98,6 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--runs", type=int, default=9, help="runs of each command (default: %(default)s)")
     parser.add_argument("--warm-up", type=int, default=1, help="runs before (default: %(default)s)")
+    parser.add_argument("--peer", action="store_true", help="measure MLflow beside it; installs it")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="coalmine-commands-") as directory:
@@ -115,6 +119,9 @@ def main(arguments: list[str] | None = None) -> int:
                 "streamlit --help", "streamlit_help_cpu_s", [sys.executable, "-m", "streamlit", "--help"], env
             ),
         ]
+        if options.peer:
+            mlflow = [str(mlflow_python(Path(directory))), "-m", "mlflow", "--help"]
+            commands.append(Command("mlflow --help", "mlflow_help_cpu_s", mlflow, env))
         emit(local)
         with serving(remote, remote_env):
             emit(remote)

@@ -2,7 +2,6 @@
 
 import statistics
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 import httpx2
 from playwright.sync_api import Browser
 
+from benchmarks.mlflow_venv import mlflow_python
 from tests.support.eventually import eventually
 from tests.support.servers.ports import free_port
 
@@ -32,9 +32,7 @@ mlflow.flush_trace_async_logging()
 
 def peer_ready_s(browser: Browser, folder: Path, openings: int) -> dict[str, float]:
     """Seconds until the page lists traces, median of some openings; the first is not counted."""
-    python = folder / "mlflow" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", folder / "mlflow"], check=True)
-    subprocess.run([python, "-m", "pip", "install", "-q", "mlflow"], check=True)
+    python = mlflow_python(folder)
     store, url = f"sqlite:///{folder}/mlflow.db", f"http://127.0.0.1:{free_port()}"
     written = subprocess.run(
         [python, "-c", _WRITE, store, str(PEER_TRACES)], check=True, stdout=subprocess.PIPE, text=True

@@ -300,7 +300,6 @@ _IMPORT_NAMES = {
     "opentelemetry-api": "opentelemetry",
     "opentelemetry-proto": "opentelemetry",
     "prometheus-client": "prometheus_client",
-    "pydantic-settings": "pydantic_settings",
     "pyyaml": "yaml",
     "slack-sdk": "slack_sdk",
 }
@@ -309,7 +308,6 @@ _COMES_WITH = {
     "uvicorn": {"h11"},
     "opentelemetry-proto": {"google"},
     "fastapi": {"anyio", "pydantic", "pydantic_core", "starlette"},
-    "pydantic-settings": {"pydantic"},
     "mcp": {"mcp_types"},
 }
 

@@ -9,7 +9,7 @@ from tests.support.repository.import_graph import (
 )
 from tests.support.repository.tree import ROOT
 
-_BOTTOM = frozenset({"errors", "kafka", "logs", "moment", "results", "settings", "sockets"})
+_BOTTOM = frozenset({"errors", "kafka", "late_logs", "logs", "moment", "results", "settings", "sockets"})
 
 _MAY_IMPORT = {
     "cli": _BOTTOM
@@ -27,7 +27,8 @@ _MAY_IMPORT = {
     # At the bottom: settings may use what the rest of it says of errors and moments, nothing else.
     "settings": frozenset({"errors", "moment"}),
     "kafka": frozenset({"settings"}),
-    "logs": frozenset({"settings"}),
+    "logs": frozenset({"late_logs", "settings"}),
+    "late_logs": frozenset({"settings"}),
     "errors": frozenset[str](),
     "moment": frozenset({"errors"}),
     "sockets": frozenset({"errors"}),

@@ -2,12 +2,15 @@
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
+
+_UTC_TIME = pa.timestamp("us", tz="UTC")
 
 
 @cache
@@ -40,8 +43,24 @@ def fetch_rows(
 
     Goes through Arrow, because DuckDB itself returns times with a zone only where pytz is installed.
     """
-    rows: list[dict[str, Any]] = fetch_table(connection, sql, parameters).to_pylist()
-    return rows
+    return as_rows(fetch_table(connection, sql, parameters))
+
+
+def as_rows(table: pa.Table) -> list[dict[str, Any]]:
+    """Returns the rows of a table by column name, as `to_pylist` does."""
+    names, columns = table.column_names, [as_values(column) for column in table.columns]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def as_values(column: pa.ChunkedArray | pa.Array) -> list[Any]:
+    """Returns the values of a column, as `to_pylist` does.
+
+    Times with a zone, which DuckDB has in UTC, pass as plain ones: for the others pyarrow imports pandas.
+    """
+    if column.type != _UTC_TIME:
+        values: list[Any] = column.to_pylist()
+        return values
+    return [time and time.replace(tzinfo=UTC) for time in column.cast(pa.timestamp("us")).to_pylist()]
 
 
 def fetch_batches(

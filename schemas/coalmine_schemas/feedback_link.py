@@ -13,11 +13,11 @@ from typing import Final
 from urllib.parse import urlencode
 
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.limits import LEAST_KEY_CHARS
 from coalmine_schemas.rules import UUID_PATTERN
 
 LINK_PATH: Final = "/feedback/link"
 """Where the server answers links."""
-LEAST_KEY_CHARS: Final = 32
 LONGEST_DAYS: Final = 366.0
 """Later than this nothing is known of most calls any more."""
 _PURPOSE: Final = "coalmine feedback link 1"

@@ -45,3 +45,7 @@ def shortened(text: str, most: int) -> str:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:_DIGEST_CHARS]
     return f"{text[: most - _DIGEST_CHARS - 1]}~{digest}"
+
+
+LEAST_KEY_CHARS = 32
+"""Characters of the key that signs feedback links."""

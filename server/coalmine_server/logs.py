@@ -13,6 +13,7 @@ from typing import Any, TextIO, cast
 import structlog
 
 from coalmine_schemas.safe_text import MASK, PrintableStream, masked, printable
+from coalmine_server.late_logs import quieten
 from coalmine_server.settings import LogSettings
 
 _SECRET_NAME = re.compile(r"token|secret|password|authorization|credential|api_?key|cookie", re.IGNORECASE)
@@ -51,11 +52,7 @@ def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> No
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
-    for quiet in ("httpx2", "httpcore2", "asyncio", "fastavro", "uvicorn.error"):
-        logging.getLogger(quiet).setLevel(logging.WARNING)
-    # uvicorn's own access lines have the query; ours, in the API's middleware, do not.
-    logging.getLogger("uvicorn.access").disabled = True
-    logging.captureWarnings(capture=True)
+    quieten()
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

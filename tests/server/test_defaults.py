@@ -29,7 +29,8 @@ from coalmine_server.cli.prompts import inspect as commands
 from coalmine_server.cli.prompts import rollouts as rollout_commands
 from coalmine_server.services.drift import drift_plan
 from coalmine_server.services.plan_metrics import plans_of
-from coalmine_server.services.wiring import collector_settings, maintenance_policy, store_settings
+from coalmine_server.services.store_settings import store_settings
+from coalmine_server.services.wiring import collector_settings, maintenance_policy
 from coalmine_server.settings import (
     IngestSettings,
     KafkaSettings,

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from coalmine_consumers.aggregation.histograms import ZERO_BUCKET, grouped_quantiles, quantiles
-from coalmine_consumers.arrays import Int32Array, IntArray
-from coalmine_consumers.sql import Source, statement
+from coalmine_consumers.arrays import Int32Array, IntArray, numbers
+from coalmine_consumers.sql import Source, as_values, statement
 
 HistogramKey = tuple[Any, ...]
 """Bucket of time (None: not told apart), what tells groups apart, such as prompt and version, metric."""
@@ -76,21 +76,21 @@ def histograms(
     """
     text = statement("histograms", __package__).format(keys=", ".join(keys))
     columns = ["bucket", *(key.rpartition(" AS ")[2] for key in keys), "metric"]
-    numbers: dict[HistogramKey, int] = {}
+    known: dict[HistogramKey, int] = {}
     parts: list[_Counted] = []
     held, most = 0, _MOST_HELD
     with closing(source.batches(text, {**parameters, "metrics": list(metrics)}, _AT_ONCE)) as tables:
         for table in tables:
-            parts.append(_of_rows(table, columns, numbers))
+            parts.append(_of_rows(table, columns, known))
             held += len(parts[-1][0])
             if held > most:
-                parts = [_added(len(numbers), parts)]
+                parts = [_added(len(known), parts)]
                 held = len(parts[0][0])
                 most = max(_MOST_HELD, 2 * held)
-    groups, buckets, counts = _added(len(numbers), parts)
+    groups, buckets, counts = _added(len(known), parts)
     first = np.flatnonzero(np.diff(groups, prepend=-1))
-    known = [*numbers]
-    found = [known[number] for number in groups[first].tolist()]  # a group without counts is none
+    keys_of = [*known]
+    found = [keys_of[number] for number in groups[first].tolist()]  # a group without counts is none
     return Histograms(found, np.append(first, len(groups)), buckets, counts)
 
 
@@ -106,8 +106,8 @@ def of_entries(table: pa.Table, keys: Sequence[str]) -> Histograms:
     return Histograms(
         [known[number] for number in place[starts].tolist()],
         np.append(starts, table.num_rows),
-        table["histogram_bucket"].to_numpy(),
-        table["n"].to_numpy(),
+        numbers(table["histogram_bucket"]),
+        numbers(table["n"]),
     )
 
 
@@ -116,19 +116,19 @@ _Counted = tuple[IntArray, Int32Array, IntArray]
 _NONE: Final[_Counted] = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int64))
 
 
-def _of_rows(table: pa.Table, columns: Sequence[str], numbers: dict[HistogramKey, int]) -> _Counted:
+def _of_rows(table: pa.Table, columns: Sequence[str], known: dict[HistogramKey, int]) -> _Counted:
     """Counts of rows of rollups by group.
 
     Args:
         table: The rows.
         columns: Those that tell groups apart.
-        numbers: Of the groups that are known; new ones are added.
+        known: Numbers of the groups that are known; new ones are added.
     """
     keys, place = _told_apart(table, columns)
-    number = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+    number = np.array([known.setdefault(key, len(known)) for key in keys], np.int64)
     lists = [table[name].combine_chunks() for name in ("buckets", "counts")]
-    lengths = lists[0].value_lengths().to_numpy()
-    buckets, counts = (each.flatten().to_numpy() for each in lists)
+    lengths = numbers(lists[0].value_lengths())
+    buckets, counts = (numbers(each.flatten()) for each in lists)
     return np.repeat(number[place], lengths), buckets, counts
 
 
@@ -138,19 +138,19 @@ def _told_apart(table: pa.Table, columns: Sequence[str]) -> tuple[list[Histogram
     keys: list[HistogramKey] = [()]
     for name in columns:
         column = table[name].combine_chunks().dictionary_encode(null_encoding="encode")
-        values = column.dictionary.to_pylist()
+        values = as_values(column.dictionary)
         # Only what occurs together goes on, so that the numbers stay small.
-        found, place = _renumbered(place * len(values) + column.indices.to_numpy(), len(keys) * len(values))
+        found, place = _renumbered(place * len(values) + numbers(column.indices), len(keys) * len(values))
         keys = [(*keys[at // len(values)], values[at % len(values)]) for at in found.tolist()]
     return keys, place
 
 
-def _renumbered(numbers: IntArray, end: int) -> tuple[IntArray, IntArray]:
+def _renumbered(places: IntArray, end: int) -> tuple[IntArray, IntArray]:
     """Returns the numbers that occur, ascending, and for each number its place among them."""
     if end > _MOST_CELLS:
-        return np.unique(numbers, return_inverse=True)
-    there = np.bincount(numbers, minlength=end) > 0  # sorts nothing
-    return np.flatnonzero(there), (np.cumsum(there) - 1)[numbers]
+        return np.unique(places, return_inverse=True)
+    there = np.bincount(places, minlength=end) > 0  # sorts nothing
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[places]
 
 
 def _added(groups: int, parts: Sequence[_Counted]) -> _Counted:

@@ -13,7 +13,7 @@ from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.histograms import Histogram, HistogramKey, of_entries
 from coalmine_consumers.queries.histograms import histograms as added_histograms
 from coalmine_consumers.queries.version_order import by_prompt_and_version
-from coalmine_consumers.sql import Source, statement
+from coalmine_consumers.sql import Source, as_rows, statement
 from coalmine_schemas.errors import InvalidParameter
 
 NANO = Decimal(10) ** 9
@@ -142,7 +142,7 @@ def _groups(
     quantiles: Mapping[Any, Sequence[float | None]],
     named: Sequence[str],
 ) -> dict[tuple[Any, ...], Group]:
-    means = {_key(row, named): (row["mean"], row["n"]) for row in quality.to_pylist()}
+    means = {_key(row, named): (row["mean"], row["n"]) for row in as_rows(quality)}
     groups: dict[tuple[Any, ...], Group] = {}
     for row in totals:
         key = _key(row, named)

@@ -152,6 +152,7 @@ def build_api(
     stores: Stores,
     *,
     measures: Iterable[str] = tuple(MEASURES),
+    collection: str | None = None,
     prompts: RegistryParts | None = None,
     query_threads: int = 4,
 ) -> FastAPI:
@@ -160,6 +161,7 @@ def build_api(
     Args:
         stores: Where to find the store.
         measures: Modules of measures and of the pipeline whose routes to include.
+        collection: Only their routes below `/v1/` and this; all if None.
         prompts: The prompt registry, to include its routes.
         query_threads: Questions about measures that are worked on at the same time; others wait.
     """
@@ -184,7 +186,7 @@ def build_api(
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=operation_id,
-        routes=routes_of([*measures, *(() if prompts is None else PROMPTS)]),
+        routes=routes_of([*measures, *(() if prompts is None else PROMPTS)], collection),
     )
     app.state.stores = stores
     install_problem_handlers(app)

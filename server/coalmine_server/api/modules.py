@@ -4,6 +4,7 @@ What a route depends on takes FastAPI milliseconds to work out, and there are 16
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -68,23 +69,38 @@ def operation_id(route: APIRoute) -> str:
 
 def module_of(path: str) -> str | None:
     """The module of measures that answers a path such as `/v1/versions`; None if none is known to."""
-    _, _, rest = path.partition("/v1/")
-    collection = rest.partition("/")[0]
+    collection = collection_of(path)
     return next((name for name, collections in MEASURES.items() if collection in collections), None)
 
 
-def routes_of(modules: Iterable[str]) -> list[BaseRoute]:
-    """The routes of some modules, in this order."""
-    return [route for name in modules for route in _routes(name)]
+def collection_of(path: str) -> str:
+    """What a path has after `/v1/`: `versions`."""
+    return path.partition("/v1/")[2].partition("/")[0]
+
+
+def routes_of(modules: Iterable[str], collection: str | None = None) -> list[BaseRoute]:
+    """The routes of some modules, in this order; given a collection, only those below it."""
+    return [route for name in modules for route in _routes(name, collection)]
 
 
 @cache
-def _routes(name: str) -> Sequence[BaseRoute]:
+def _routes(name: str, collection: str | None) -> Sequence[BaseRoute]:
     module: ModuleType = import_module(f"coalmine_server.api.routes.{name}")
     router = APIRouter(generate_unique_id_function=operation_id)
     for_readers = [needs(Role.READER)] if name in _FOR_READERS else []
-    router.include_router(module.router, dependencies=[_BEARER, *for_readers, KNOWN])
+    router.include_router(_below(module.router, collection), dependencies=[_BEARER, *for_readers, KNOWN])
     changes: APIRouter | None = getattr(module, "changes", None)
     if changes is not None:
-        router.include_router(changes, dependencies=[_BEARER, KNOWN])
+        router.include_router(_below(changes, collection), dependencies=[_BEARER, KNOWN])
     return router.routes
+
+
+def _below(router: APIRouter, collection: str | None) -> APIRouter:
+    """A router with the routes of one collection: FastAPI looks at every route before the one that fits."""
+    if collection is None:
+        return router
+    narrowed = copy(router)
+    narrowed.routes = [
+        each for each in router.routes if collection_of(getattr(each, "path", "")) == collection
+    ]
+    return narrowed

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from coalmine_server.settings import LoadedSettings, Settings
+    from coalmine_server.settings import LoadedSettings, LogSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +38,36 @@ class Invocation:
         check_prices(loaded.settings)
         return loaded
 
-    def settings(self, *, quiet: bool = True, **overrides: object) -> Settings:
+    def settings(self, *, quiet: bool = True, asks: bool = False, **overrides: object) -> Settings:
         """All settings, with logging set up as they say.
 
         Args:
             quiet: Log only warnings and errors, unless somebody has set a level.
+            asks: True for a command that asks a server, as a rule: logging is set up by the first record.
             overrides: As in `load`.
         """
-        from coalmine_server.logs import configure_logging
-
         loaded = self.load(**overrides)
         log = loaded.settings.log
         if quiet and loaded.origins["log.level"].kind == "default":
             log = log.model_copy(update={"level": "warning"})
-        configure_logging(log)
+        if asks:
+            from coalmine_server.late_logs import configure_later
+
+            configure_later(log, _configure_logging)
+        else:
+            _configure_logging(log)
         if loaded.ignored:
             names = ", ".join(loaded.ignored)
             logging.getLogger("coalmine.settings").info(
                 "ignoring what Kubernetes sets for a service: %s", names
             )
         return loaded.settings
+
+
+def _configure_logging(settings: LogSettings) -> None:
+    from coalmine_server.logs import configure_logging  # imports structlog
+
+    configure_logging(settings)
 
 
 def invocation(context: typer.Context) -> Invocation:

@@ -24,7 +24,6 @@ _EXTRA_OF_MODULE = {
     "prometheus_client": "server",
     "pyarrow": "server",
     "pydantic": "server",
-    "pydantic_settings": "server",
     "pyruhvro": "server",
     "rich": "server",
     "semver": "server",

@@ -86,7 +86,7 @@ def asking(context: typer.Context, *, quiet: bool) -> Iterator["Client"]:
     """
     from coalmine_server.client import open_client
 
-    settings = invocation(context).settings()
+    settings = invocation(context).settings(asks=True)
     with ExitStack() as stack:
         with progress_bar("ingesting the spool", quiet=quiet) as advance:
             client = stack.enter_context(

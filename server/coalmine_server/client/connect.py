@@ -1,12 +1,11 @@
 """Finds who can answer a command: the server that is named, the server of this home, or this process."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import structlog
 
 from coalmine_schemas.discovery import (
     Endpoint,
@@ -19,6 +18,7 @@ from coalmine_schemas.discovery import (
 )
 from coalmine_server.client.http import RETRY_S, SAY_AFTER_S, Client
 from coalmine_server.errors import Unavailable
+from coalmine_server.late_logs import configure_now
 from coalmine_server.settings import Settings
 
 if TYPE_CHECKING:  # commands that ask a server need no database
@@ -31,7 +31,7 @@ PATIENCE_S = 120.0
 MOMENT_S = 1.0
 """How long a server that was just started may take to say so."""
 
-_log = structlog.stdlib.get_logger("coalmine.client")
+_log = logging.getLogger("coalmine.client")
 
 
 @contextmanager
@@ -54,6 +54,7 @@ def open_client(settings: Settings, *, progress: "CatchUpProgress | None" = None
         with _remote(endpoint) as client:
             yield client
         return
+    configure_now()
     # Imported before the store is opened, because other commands wait for it: FastAPI and DuckDB.
     from coalmine_server.client.in_process import in_process_client  # noqa: PLC0415
     from coalmine_server.services.catch_up import catch_up  # noqa: PLC0415
@@ -138,7 +139,7 @@ def _open_or_find(settings: Settings) -> "Store | Endpoint":
     """The store of this home, or the server that has taken it or is about to answer for it."""
     from coalmine_consumers.errors import StoreLocked  # noqa: PLC0415 - imports DuckDB
     from coalmine_consumers.store import Store  # noqa: PLC0415
-    from coalmine_server.services.wiring import store_settings  # noqa: PLC0415
+    from coalmine_server.services.store_settings import store_settings  # noqa: PLC0415
 
     own_home(settings.home)
     patience = _Patience(settings.store_dir)
@@ -177,7 +178,9 @@ class _Patience:
             return False
         if now - self._began > SAY_AFTER_S and not self._said:
             self._said = True
-            _log.warning("waiting for the server" if starts else "waiting for the store", reason=reason)
+            _log.warning(
+                "waiting for the server" if starts else "waiting for the store", extra={"reason": reason}
+            )
         time.sleep(RETRY_S)
         return True
 

@@ -1,13 +1,14 @@
 """A client of the HTTP API, whatever carries its requests."""
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx2
-import structlog
 
+from coalmine_server.client.plain_http import PlainTransport
 from coalmine_server.errors import (
     CheckFailed,
     ConfigurationError,
@@ -17,7 +18,7 @@ from coalmine_server.errors import (
     Unreachable,
 )
 
-_log = structlog.stdlib.get_logger("coalmine.client")
+_log = logging.getLogger("coalmine.client")
 
 Parameters = Mapping[str, str | int | float | bool | Sequence[str] | Sequence[float] | None]
 Answer = TypeVar("Answer")
@@ -60,7 +61,7 @@ class Client:
             base_url=self.url,
             headers=headers,
             trust_env=False,
-            transport=transport,
+            transport=PlainTransport() if transport is None and self.url.startswith("http:") else transport,
             verify=self.url.startswith("https:"),
         )
 
@@ -158,7 +159,7 @@ class Client:
                 raise self._error(response)
             if not said and time.monotonic() - began > SAY_AFTER_S:
                 said = True
-                _log.warning("waiting for the server", url=self.url, reason=_detail(response))
+                _log.warning("waiting for the server", extra={"url": self.url, "reason": _detail(response)})
             time.sleep(RETRY_S)
 
     def _stranger(self, path: str) -> ServerError:

@@ -7,12 +7,13 @@ from functools import cache
 from typing import Any
 
 import httpx2
+from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from coalmine_consumers.store import Store
 from coalmine_registry.roles import Actor
 from coalmine_server.api.app import build_api
-from coalmine_server.api.modules import MEASURES, module_of
+from coalmine_server.api.modules import collection_of, module_of
 from coalmine_server.client.http import Client
 from coalmine_server.services.experiment_plans import RegistryWhenAsked
 from coalmine_server.services.owned_store import OwnedStore
@@ -23,11 +24,17 @@ from coalmine_server.settings import Settings
 def in_process_client(settings: Settings, store: Store) -> Iterator[Client]:
     """A client of the API over a store that this process owns. Every request is the system's own."""
     owned = OwnedStore(store, settings, RegistryWhenAsked(settings))
-    api_of = cache(lambda module: build_api(_OneStore(owned), measures=[module] if module else MEASURES))
+
+    @cache
+    def api_of(module: str | None, collection: str) -> FastAPI:
+        if module is None:
+            return build_api(_OneStore(owned))
+        return build_api(_OneStore(owned), measures=[module], collection=collection)
 
     async def as_system(scope: Scope, receive: Receive, send: Send) -> None:
         scope["coalmine.actor"] = Actor.of_system()
-        await api_of(module_of(scope["path"]))(scope, receive, send)
+        path = scope["path"]
+        await api_of(module_of(path), collection_of(path))(scope, receive, send)
 
     client = Client("http://in-process", None, transport=_Transport(as_system))
     try:

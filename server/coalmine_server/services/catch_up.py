@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from coalmine_consumers.collector.collector import Collector
-from coalmine_consumers.sources.spool import SpoolSource
 from coalmine_consumers.store import Store
 from coalmine_schemas.spool_format import list_sealed, recover
-from coalmine_server.services.wiring import collector_settings, decoding, pricer
 from coalmine_server.settings import Settings
+
+if TYPE_CHECKING:
+    from coalmine_consumers.collector.collector import Collector
 
 LOOK_EVERY_S = 0.2
 STOP_TIMEOUT_S = 60.0
@@ -38,6 +39,11 @@ def catch_up(store: Store, settings: Settings, progress: CatchUpProgress | None 
     sealed = frozenset(list_sealed(settings.spool_dir))
     if not sealed:
         return
+    # Most commands find nothing new, and do without all this.
+    from coalmine_consumers.collector.collector import Collector  # noqa: PLC0415
+    from coalmine_consumers.sources.spool import SpoolSource  # noqa: PLC0415
+    from coalmine_server.services.wiring import collector_settings, decoding, pricer  # noqa: PLC0415
+
     with decoding(settings) as decoder:
         source = SpoolSource(settings.spool_dir, sealed)
         collector = Collector(
@@ -50,7 +56,7 @@ def catch_up(store: Store, settings: Settings, progress: CatchUpProgress | None 
         _run_dry(collector, progress)
 
 
-def _run_dry(collector: Collector, progress: CatchUpProgress | None) -> None:
+def _run_dry(collector: "Collector", progress: CatchUpProgress | None) -> None:
     collector.start()
     try:
         while not collector.wait_until_dry(LOOK_EVERY_S):

@@ -18,7 +18,7 @@ from coalmine_consumers.maintenance.policy import (
 from coalmine_consumers.prepared.source import PreparedSource
 from coalmine_consumers.sources import Source
 from coalmine_consumers.sources.spool import SpoolSource
-from coalmine_consumers.store import Store, StoreSettings
+from coalmine_consumers.store import Store
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.discovery import expanded
 from coalmine_schemas.own_prices import read_own_prices
@@ -33,7 +33,6 @@ from coalmine_server.settings import (
     Settings,
     StoreSection,
 )
-from coalmine_server.settings.readout import ReadoutSettings
 
 
 def source_kind(settings: Settings) -> Literal["kafka", "spool", "spark"]:
@@ -148,19 +147,6 @@ def collector_settings(settings: IngestSettings) -> CollectorSettings:
         catch_up_messages=settings.catch_up_messages,
     )
     return CollectorSettings(pace=pace, retry=RetryPolicy(max_s=settings.retry_max_s))
-
-
-def store_settings(settings: StoreSection, readout: ReadoutSettings) -> StoreSettings:
-    """What the store may take, and what experiments are counted by."""
-    return StoreSettings(
-        memory_limit_mb=settings.memory_limit_mb,
-        threads=settings.threads,
-        clock_tolerance_s=settings.clock_tolerance_s,
-        names_per_day=settings.names_per_day,
-        names_per_app=settings.names_per_app,
-        ranges=readout.ranges,
-        segments=readout.segments,
-    )
 
 
 def maintenance_policy(store: StoreSection, retention: RetentionSettings) -> MaintenancePolicy:

@@ -1,7 +1,13 @@
 """Names of settings: dotted as in `coalmine.toml`, and upper case as in the environment."""
 
+import ast
+import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import get_origin
 
 from pydantic import BaseModel, SecretStr
 
@@ -25,8 +31,17 @@ class SettingKey:
     """Dotted, `kafka.bootstrap_servers`."""
     variable: str
     """`COALMINE_KAFKA_BOOTSTRAP_SERVERS`."""
-    description: str
     secret: bool
+    is_json: bool
+    """True for lists and tables, which the environment has as JSON."""
+    section: type[BaseModel]
+    """The model with its field."""
+    field: str
+
+    @property
+    def description(self) -> str:
+        """What its field's docstring says."""
+        return _docstrings(self.section.__module__).get((self.section.__name__, self.field), "")
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -34,12 +49,31 @@ class SettingKey:
         return tuple(self.name.split("."))
 
 
-def _key(path: tuple[str, ...], description: str | None, annotation: object) -> SettingKey:
+@cache
+def _docstrings(module: str) -> Mapping[tuple[str, str], str]:
+    """Docstrings of fields, by the names of class and field.
+
+    Read when somebody wants them: pydantic, which could keep them, would read the source in every command.
+    """
+    return {
+        (model.name, field.target.id): inspect.cleandoc(said)
+        for model in ast.parse(inspect.getsource(sys.modules[module])).body
+        if isinstance(model, ast.ClassDef)
+        for field, after in pairwise(model.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+        if isinstance(said := after.value.value, str)
+    }
+
+
+def _key(path: tuple[str, ...], section: type[BaseModel], field: str, annotation: object) -> SettingKey:
     return SettingKey(
         name=".".join(path),
         variable=ENV_PREFIX + "_".join(path).upper(),
-        description=description or "",
         secret="SecretStr" in str(annotation) or annotation is SecretStr,
+        is_json=get_origin(annotation) in (dict, list, tuple),
+        section=section,
+        field=field,
     )
 
 
@@ -49,7 +83,7 @@ def _walk(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[SettingKey]
         if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
             yield from _walk(info.annotation, (*path, name))
         else:
-            yield _key((*path, name), info.description, info.annotation)
+            yield _key((*path, name), model, field, info.annotation)
 
 
 SETTING_KEYS: tuple[SettingKey, ...] = tuple(_walk(Settings, ()))

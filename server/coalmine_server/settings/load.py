@@ -4,6 +4,7 @@ The command line takes precedence over the environment, that over the file, and 
 Rows for `coalmine settings show` have secrets masked.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, SecretStr, ValidationError
-from pydantic_settings import EnvSettingsSource
 
 from coalmine_schemas.discovery import expanded, home_of, is_of_platform
 from coalmine_schemas.errors import InvalidParameter, nearest
@@ -58,17 +58,6 @@ class LoadedSettings:
     """`COALMINE_*` variables that Kubernetes has set, for a service of that name."""
 
 
-class _Environ(EnvSettingsSource):
-    """Reads a given mapping instead of the environment of the process."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        super().__init__(Settings)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return {name.lower(): value for name, value in self._environ.items() if value != ""}
-
-
 def load_settings(
     overrides: Mapping[str, object] | None = None,
     *,
@@ -99,7 +88,7 @@ def load_settings(
     if (found := unknown_key(document)) is not None:
         raise UnknownSetting(found[0], str(file), found[1])
 
-    environment = _Environ(environ)()
+    environment = _of_environment(environ)
     merged: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
     for key in SETTING_KEYS:
@@ -198,22 +187,37 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise ConfigurationError(f"cannot read {file}: {error.strerror}") from error
 
 
+def _of_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    """Values by dotted name; case does not matter, and an empty variable counts as unset."""
+    texts = {name.upper(): text for name, text in environ.items() if text}
+    found: dict[str, object] = {}
+    for key in SETTING_KEYS:
+        text = texts.get(key.variable)
+        if text is not None:
+            found[key.name] = _from_json(text) if key.is_json else text
+    return found
+
+
+def _from_json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text  # whose refusal names the setting
+
+
 def _first_of(
     key: SettingKey,
     given: Mapping[str, object],
-    environment: Mapping[str, Any],
+    environment: Mapping[str, object],
     document: Mapping[str, Any],
     file: Path | None,
 ) -> tuple[object, Origin]:
     if key.name in given:
         return given[key.name], Origin("command line")
-    for tree, origin in (
-        (environment, Origin("environment", key.variable)),
-        (document, Origin("file", str(file))),
-    ):
-        value = _get(tree, key.path)
-        if value is not None:
-            return value, origin
+    if (value := environment.get(key.name)) is not None:
+        return value, Origin("environment", key.variable)
+    if (value := _get(document, key.path)) is not None:
+        return value, Origin("file", str(file))
     return None, Origin("default")
 
 

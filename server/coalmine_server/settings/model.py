@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from coalmine_schemas.discovery import DEFAULT_HOME, expanded
 from coalmine_server.settings.oidc import OidcSettings
@@ -31,20 +30,10 @@ from coalmine_server.settings.sections import (
 ENV_PREFIX = "COALMINE_"
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The merged settings of `coalmine.toml`, the environment and the command line."""
 
-    model_config = SettingsConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        validate_default=True,
-        env_prefix=ENV_PREFIX,
-        env_prefix_target="all",  # `schema` is an alias: the bare name is a method of pydantic models
-        env_nested_delimiter="_",
-        env_nested_max_split=1,
-        env_ignore_empty=True,
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     home: Path = Path(DEFAULT_HOME)
     """Directory of the store, the spool, the registry and local credentials."""
@@ -58,6 +47,7 @@ class Settings(BaseSettings):
     """Bearer token for a remote server; servers of this `home` accept its local credentials."""
     kafka: KafkaSettings = KafkaSettings()
     """Kafka."""
+    # An alias, because the bare name is a method of pydantic's models.
     schema_: SchemaSettings = Field(default=SchemaSettings(), alias="schema")
     """The schema registry."""
     spool: SpoolSettings = SpoolSettings()
@@ -149,15 +139,3 @@ class Settings(BaseSettings):
     def evals_cache(self) -> Path:
         """The file of answers of models that were paid for; it may be deleted at any time."""
         return self.home / "evals-cache.db"
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load_settings` merged: it reads the sources itself to record each value's origin."""
-        return (init_settings,)

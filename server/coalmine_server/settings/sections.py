@@ -7,15 +7,13 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from coalmine_schemas.feedback_link import LEAST_KEY_CHARS
+from coalmine_schemas.limits import LEAST_KEY_CHARS
 
 
 class Section(BaseModel):
     """A table of `coalmine.toml`: frozen; unknown keys are errors."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class KafkaSettings(Section):

@@ -22,13 +22,13 @@ from coalmine_schemas.errors import Transient
 from coalmine_schemas.retry import RetryPolicy, Stopped, retry
 from coalmine_server.errors import waiting_for_space
 from coalmine_server.services.owned_store import OwnedStore, SimulatedTime
+from coalmine_server.services.store_settings import store_settings
 from coalmine_server.services.wiring import (
     collector_settings,
     decoding,
     maintenance_policy,
     make_source,
     pricer,
-    store_settings,
 )
 from coalmine_server.settings import Settings
 from coalmine_server.workers.leases import LOOK_S, MEASURES, lease_worker, released, whom_to_ask

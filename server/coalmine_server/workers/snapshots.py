@@ -19,7 +19,7 @@ from coalmine_server.errors import Unavailable
 from coalmine_server.results import StoreSnapshot
 from coalmine_server.services.owned_store import NotReady, OwnedStore
 from coalmine_server.services.snapshots import FOLDER, as_of, delete, newest_first
-from coalmine_server.services.wiring import store_settings
+from coalmine_server.services.store_settings import store_settings
 from coalmine_server.settings import Settings
 from coalmine_server.workers.worker import Worker
 

@@ -57,6 +57,16 @@ def test_help_describes_the_command_and_every_option(words: tuple[str, ...], hom
         assert parameter.help.split(":")[0].split(";")[0][:20] in text, parameter.name
 
 
+def test_help_of_a_group_shows_the_first_lines_of_its_commands(home: Path) -> None:
+    """They are written twice, so that help need not import the commands."""
+    for words, command in ALL.items():
+        if isinstance(command, TyperGroup):
+            shown = coalmine(*words, "--help", home=home, env={"COLUMNS": "200"}).stdout
+            text = " ".join(shown.split())
+            for name, inner in command.commands.items():
+                assert " ".join(f"{name} {inner.help}".split("\n\n")[0].split()) in text, (words, name)
+
+
 def test_help_names_the_exit_codes(home: Path) -> None:
     text = " ".join(coalmine("--help", home=home).stdout.split())
     for code in ("0 done", "1 a check failed", "2 an option", "3 no server"):
@@ -82,7 +92,7 @@ def test_help_loads_nothing_heavy(home: Path) -> None:
     [
         ("typer", ["--help"], "server"),
         ("duckdb", ["versions"], "server"),
-        ("pydantic_settings", ["settings", "show"], "server"),
+        ("pydantic", ["settings", "show"], "server"),
         ("streamlit", ["dashboard"], "dashboards"),
     ],
 )

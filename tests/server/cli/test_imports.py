@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from coalmine import Coalmine
 from tests.server.conftest import PROMPT
 from tests.server.registry_client import HELLO, Person
-from tests.support.processes.coalmine_process import ServerProcess, environment
+from tests.support.processes.coalmine_process import ServerProcess, coalmine_json, environment
 
 _PROMPT = "imports-of-commands"
 _HEAVY = (
@@ -16,6 +17,8 @@ _HEAVY = (
     # The rest of what `[cli]` does without.
     *("alembic", "confluent_kafka", "polars", "prometheus_client", "psycopg", "pyruhvro", "starlette"),
     *("statsmodels", "uvicorn"),
+    # What costs more processor time than all else that a command does.
+    *("asyncio", "httpcore2", "pandas", "pydantic.v1", "pydantic_settings", "rich.markdown", "structlog"),
 )
 _COMMANDS = (
     ("--help",),
@@ -101,3 +104,21 @@ def test_commands_over_measures_that_ask_a_server_import_no_store(
     )
     found = _loaded_by(commands, busy_server, tmp_path)
     assert {command: modules for command, modules in found.items() if modules} == {}
+
+
+def test_a_command_that_answers_from_the_store_imports_no_pandas(tmp_path: Path) -> None:
+    with Coalmine("imports", home=tmp_path) as client, client.call("p", version="1.0.0", model="m") as call:
+        call.record(input_tokens=1, output_tokens=1)
+    coalmine_json("versions", "--json", home=tmp_path)  # ingests, which does import it
+    program = (
+        "import sys; from coalmine_server.cli.app import app; app(['versions'], standalone_mode=False);"
+        "print(*({'pandas', 'pydantic_settings', 'rich.markdown', 'duckdb'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "duckdb"

@@ -7,10 +7,29 @@ from typing import Annotated, Any
 
 import typer
 
+from coalmine_server.cli.lazy_group import CommandModule, Later, lazy_group
 from coalmine_server.cli.options import EnvironmentOption, asking, path_of
 from coalmine_server.cli.output import AsJson, note, tabular, write_facts, write_json, write_table
 
+proposals = CommandModule("evals.proposals")
+
 dataset_app = typer.Typer(
+    cls=lazy_group(
+        {
+            "add-from-production": Later(
+                proposals.add_from_production,
+                "Propose requests with thumbs down, lowest ratings or corrections as cases, redacted.",
+            ),
+            "proposals": Later(proposals.proposals, "Show what production suggests for a dataset."),
+            "confirm": Later(
+                proposals.confirm,
+                "Make a proposal a case, once you have read it: no name, no address, and a right answer.",
+            ),
+            "reject": Later(
+                proposals.reject, "Drop a proposal with its texts; the request is not proposed again."
+            ),
+        }
+    ),
     help="Import cases that versions are tried on, compare them, and take new ones from production.",
     no_args_is_help=True,
 )

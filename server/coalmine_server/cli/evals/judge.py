@@ -11,6 +11,7 @@ import typer
 
 from coalmine_server.cli.evals.place import Here, evaluations
 from coalmine_server.cli.evals.run import BudgetOption, estimate_words
+from coalmine_server.cli.lazy_group import CommandModule, Later, lazy_group
 from coalmine_server.cli.output import (
     Advance,
     AsJson,
@@ -27,7 +28,22 @@ if TYPE_CHECKING:
     from coalmine_evals.providers.provider import Models
     from coalmine_evals.results.judges import AttackReport, Calibration
 
+judge_labels = CommandModule("evals.judge_labels")
+
 judge_app: Final = typer.Typer(
+    cls=lazy_group(
+        {
+            "draw": Later(
+                judge_labels.draw,
+                "Write answers of a run for people to label, one JSON object in a line; "
+                "coalmine judge correct reads it.",
+            ),
+            "correct": Later(
+                judge_labels.correct,
+                "Correct a judge's means in a run by labels of people on some of its answers.",
+            ),
+        }
+    ),
     help="Measure judges, which are prompts that score answers: by people, under attack, from day to day.",
     no_args_is_help=True,
 )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from coalmine_registry.defaults import IDLE_DAYS, KEEP_NEWEST
+from coalmine_server.cli.lazy_group import CommandModule, Later, lazy_group
 from coalmine_server.cli.options import path_of
 from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 from coalmine_server.cli.prompts.options import NameArgument, TokenOption, registry_client
@@ -17,7 +18,17 @@ LimitOption = Annotated[int, typer.Option(min=1, max=1000, help="Maximum number 
 _STYLES = {"file": "bold", "place": "cyan", "added": "green", "removed": "red", "same": ""}
 
 
+pin_model = CommandModule("prompts.pin_model")
+
 prompts_app = typer.Typer(
+    cls=lazy_group(
+        {
+            "pin-model": Later(
+                pin_model.pin_model,
+                "Write the next version of a prompt, which asks for a snapshot of its model by name.",
+            )
+        }
+    ),
     help="List prompts and what each environment serves; `show` prints the text of a version.",
 )
 

@@ -111,7 +111,7 @@ def registry_client(context: typer.Context, token: TextIO | None) -> Iterator["C
 
     # From a file, because everybody on this machine sees the arguments of a process.
     text = None if token is None else token.read().strip()
-    with open_registry_client(invocation(context).settings(token=text)) as client:
+    with open_registry_client(invocation(context).settings(asks=True, token=text)) as client:
         yield client
 
 

@@ -17,7 +17,7 @@ from coalmine_server.results import BackupFile, Restored
 from coalmine_server.services.backup.databases import DUMP, restore_postgresql, sqlite_counts
 from coalmine_server.services.backup.make import FORMAT, HOME, MANIFEST, sha256_of
 from coalmine_server.services.prompt_registry import open_registry
-from coalmine_server.services.wiring import store_settings
+from coalmine_server.services.store_settings import store_settings
 from coalmine_server.settings import Settings
 
 _KEPT = ("store", "registry.db", "alerts.db", "evals.db", "spool")
