@@ -52,7 +52,7 @@ _WORSE_QUALITY = Change(quality=0.97)
 _PACES: tuple[tuple[float, float, tuple[float, float] | None], ...] = (
     (0.1, 24.0, None),
     (0.3, 24.0, (24.0, 0.8)),
-    (10.0, 3.0, (1.0, 0.95)),
+    (10.0, 3.0, (3.0, 0.95)),
     (100.0, 1.0, (1.0, 0.95)),
 )
 _BAD: tuple[tuple[str, Service, Change, float], ...] = (
