@@ -46,12 +46,14 @@ def as_markdown(calibration: Calibration) -> str:
     rows, failed = calibration.rows, len(calibration.failures)
     verdict = "everything is as it must be" if not failed else f"{failed} rows are not as they must be"
     form = "full" if calibration.full else "reduced"
-    count = min((row.replications for row in rows), default=0)
+    counts = [row.replications for row in rows]
+    count = min(counts, default=0)
+    more = " or more" if count < max(counts, default=0) else ""
     lines = [
         "# Calibration of decisions, end to end",
         "",
         fill(
-            f"The {form} grid, {count:,} replications, seed {calibration.seed}, "
+            f"The {form} grid, {count:,} replications{more}, seed {calibration.seed}, "
             f"{calibration.finished_at:%Y-%m-%d}, numpy {version('numpy')}, scipy {version('scipy')}: "
             f"{verdict}. Made by `coalmine calibrate --end-to-end{' --full' if calibration.full else ''} "
             f"--replications {count} --report FILE`.{_too_few(count)}",
