@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Producer
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from coalmine_consumers.collector.decode import DecodedBatch
@@ -149,12 +149,16 @@ class KafkaHarness:
     def __init__(self, broker: KafkaBroker, prefix: str, partitions: int = 2) -> None:
         self.broker = broker
         self.prefix = prefix
-        # Idempotent: a retry, as after a topic was made anew, must not change the order.
-        self.producer = Producer(
-            {"bootstrap.servers": broker.bootstrap_servers, "linger.ms": 0, "enable.idempotence": True}
-        )
+        self.renew_producer()
         names = [topic_name(event, prefix) for event in ("requests", "feedback", "scores", "deployments")]
         broker.create_topics(*names, partitions=partitions, config=TOPIC_CONFIG)
+
+    def renew_producer(self) -> None:
+        """One that goes on counting what it sent would have it refused by a topic that was made anew."""
+        # Idempotent: a retry must not change the order.
+        self.producer = Producer(
+            {"bootstrap.servers": self.broker.bootstrap_servers, "linger.ms": 0, "enable.idempotence": True}
+        )
 
     def settings(self) -> KafkaSourceSettings:
         return KafkaSourceSettings(
@@ -165,6 +169,7 @@ class KafkaHarness:
         )
 
     def produce(self, event: IngestedEvent, values: Sequence[bytes | None], partition: int = 0) -> None:
+        refused: list[KafkaError] = []
         for value in values:
             self.producer.produce(
                 topic_name(event, self.prefix),
@@ -172,8 +177,10 @@ class KafkaHarness:
                 b"key-" + (value or b""),
                 partition=partition,
                 timestamp=1_700_000_000_000,
+                on_delivery=lambda error, _: refused.append(error) if error is not None else None,
             )
         assert self.producer.flush(30) == 0
+        assert refused == []
 
     def open(self) -> Source:
         return RenewedKafkaSource(self.settings())
