@@ -17,6 +17,8 @@ MOST_PROMPT_PATTERNS: Final = 20
 """Patterns that one token is for."""
 ID_CHARS: Final = 500
 """Characters of an identifier that services choose (units, sessions, traces) and of a segment's value."""
+LEAST_KEY_CHARS: Final = 32
+"""Characters of the key that signs feedback links, at least."""
 NAMES_PER_EVENT: Final = 100
 """Metrics, segments or properties of one event."""
 MAX_NUMBER: Final = 1e15
@@ -45,7 +47,3 @@ def shortened(text: str, most: int) -> str:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:_DIGEST_CHARS]
     return f"{text[: most - _DIGEST_CHARS - 1]}~{digest}"
-
-
-LEAST_KEY_CHARS = 32
-"""Characters of the key that signs feedback links."""

@@ -75,7 +75,7 @@ def histograms(
         metrics: Names of metrics.
     """
     text = statement("histograms", __package__).format(keys=", ".join(keys))
-    columns = ["bucket", *(key.rpartition(" AS ")[2] for key in keys), "metric"]
+    columns = ["bucket", *names_of(keys), "metric"]
     known: dict[HistogramKey, int] = {}
     parts: list[_Counted] = []
     held, most = 0, _MOST_HELD
@@ -92,6 +92,11 @@ def histograms(
     keys_of = [*known]
     found = [keys_of[number] for number in groups[first].tolist()]  # a group without counts is none
     return Histograms(found, np.append(first, len(groups)), buckets, counts)
+
+
+def names_of(keys: Sequence[str]) -> list[str]:
+    """Returns the names of columns, of which some are made as `expression AS name`."""
+    return [key.rpartition(" AS ")[2] for key in keys]
 
 
 def of_entries(table: pa.Table, keys: Sequence[str]) -> Histograms:

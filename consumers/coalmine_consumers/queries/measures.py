@@ -10,7 +10,7 @@ import pyarrow as pa
 from coalmine_consumers.aggregation.histograms import LOG_GAMMA, ZERO_BUCKET
 from coalmine_consumers.queries.cover import KeptFrom, Piece
 from coalmine_consumers.queries.filters import Filters
-from coalmine_consumers.queries.histograms import Histogram, HistogramKey, of_entries
+from coalmine_consumers.queries.histograms import Histogram, HistogramKey, names_of, of_entries
 from coalmine_consumers.queries.histograms import histograms as added_histograms
 from coalmine_consumers.queries.version_order import by_prompt_and_version
 from coalmine_consumers.sql import Source, as_rows, statement
@@ -113,7 +113,7 @@ def measured(
     Raises:
         InvalidParameter: There are more.
     """
-    named = [key.rpartition(" AS ")[2] for key in keys]
+    named = names_of(keys)
     first = _text("totals", keys, calls)
     if most is not None:
         first = f"SELECT * FROM ({first}) LIMIT {most + 1}"  # noqa: S608 - a number

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from coalmine_consumers.store import Store
 from coalmine_registry.roles import Actor
 from coalmine_server.api.app import build_api
-from coalmine_server.api.modules import collection_of, module_of
+from coalmine_server.api.modules import MEASURES, collection_of, module_of
 from coalmine_server.client.http import Client
 from coalmine_server.services.experiment_plans import RegistryWhenAsked
 from coalmine_server.services.owned_store import OwnedStore
@@ -26,15 +26,15 @@ def in_process_client(settings: Settings, store: Store) -> Iterator[Client]:
     owned = OwnedStore(store, settings, RegistryWhenAsked(settings))
 
     @cache
-    def api_of(module: str | None, collection: str) -> FastAPI:
-        if module is None:
-            return build_api(_OneStore(owned))
-        return build_api(_OneStore(owned), measures=[module], collection=collection)
+    def api_of(module: str | None, collection: str | None) -> FastAPI:
+        return build_api(_OneStore(owned), measures=[module] if module else MEASURES, collection=collection)
 
     async def as_system(scope: Scope, receive: Receive, send: Send) -> None:
         scope["coalmine.actor"] = Actor.of_system()
-        path = scope["path"]
-        await api_of(module_of(path), collection_of(path))(scope, receive, send)
+        module = module_of(scope["path"])
+        # Where no module is known the whole API answers, which is built once for all such paths.
+        collection = None if module is None else collection_of(scope["path"])
+        await api_of(module, collection)(scope, receive, send)
 
     client = Client("http://in-process", None, transport=_Transport(as_system))
     try:
