@@ -85,9 +85,18 @@ def test_filters_ask_the_server_for_less(open_page: Open, api: DashboardApi) -> 
         assert asked[-1]["prompt"] == "support-refund"
         assert asked[-1]["environment"] == "prod"
         assert asked[-1]["model"] == model
-    page.selectbox(key="model").select("all").run()
+    page.selectbox(key="model").select("").run()
     assert 'data-version="support-refund 1.3.0"' in html(page)
     assert "search-answer" not in html(page)
+
+
+def test_a_prompt_may_be_called_all(open_page: Open, api: DashboardApi) -> None:
+    known = api.handlers["/v1/facets"]({})
+    api.handlers["/v1/facets"] = lambda _query: {**known, "prompts": ["all", *known["prompts"]]}
+    page = open_page(prompt="all")
+    assert page.selectbox(key="prompt").value == "all"
+    asked = [parameters for path, parameters in api.asked if path == "/v1/versions"]
+    assert asked[-1]["prompt"] == "all"
 
 
 def test_the_time_range_is_what_the_server_is_asked_for(open_page: Open, api: DashboardApi) -> None:

@@ -255,3 +255,15 @@ def test_freezes_are_made_and_ended(open_page: Open, api: DashboardApi) -> None:
         ("/v1/freezes/3/end", {"reason": "because"}),
         ("/v1/freezes", {"prompt": None, "environment": "prod", "until": None, "reason": "because"}),
     ]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_prompt_called_all_is_frozen_alone(open_page: Open, api: DashboardApi) -> None:
+    (known,) = api.handlers["/v1/prompts"]({})["items"]
+    api.handlers["/v1/prompts"] = lambda _query: {"items": [{**known, "name": "all"}], "next_cursor": None}
+    posted = one(FROZEN)
+    api.handlers["/v1/freezes"] = lambda query: posted(query) if api.posted else page_of(FROZEN)(query)
+    page = open_page()
+    page.selectbox(key="freeze-prompt").set_value("all").run()
+    page.button(key="freeze").click().run()
+    assert [body["prompt"] for _path, body in api.posted] == ["all"]

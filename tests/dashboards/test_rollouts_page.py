@@ -65,6 +65,28 @@ def test_the_list_says_what_each_rollout_waits_for_and_why_it_ended(open_page: O
     assert "ro-old" in only_ended
 
 
+def test_sentences_have_their_moments_in_the_viewer_s_time_zone(
+    open_page: Open, api: DashboardApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(st.context), "timezone", "Asia/Tokyo")
+    ended = a_rollout(
+        id="ro-old",
+        state="rolled_back",
+        ended_at=BEGAN,
+        reasons=(
+            "worse since 2026-03-01 22:30 UTC",
+            "effective at 2026-03-01 22:30:59 UTC",
+            "2026-13-01 22:30 UTC",
+        ),
+    )
+    api.handlers |= handlers_of(a_status(a_rollout()), ended)
+    shown = html(open_page())
+    assert (
+        "worse since 2026-03-02 07:30 JST; effective at 2026-03-02 07:30:59 JST; 2026-13-01 22:30 UTC"
+        in shown
+    )
+
+
 def test_an_empty_list_says_how_to_begin(open_page: Open, api: DashboardApi) -> None:
     api.handlers["/v1/rollouts"] = lambda _query: dumped(Page([], None))
     page = open_page()

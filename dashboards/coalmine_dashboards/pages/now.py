@@ -18,7 +18,7 @@ from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.links import anchor, anchor_to
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import Column, Html, dot, table
-from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local
+from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local, told
 from coalmine_dashboards.ranges import range_named
 from coalmine_dashboards.views.costs import spending_items
 from coalmine_dashboards.views.health import HealthItem, health_items
@@ -180,7 +180,7 @@ def _needs(waiting: list[Need], now: datetime) -> None:
             ),
             Column("Urgency", lambda row: dot(*_DOTS[row.urgency]), text=True),  # type: ignore[arg-type]
             Column("Since", lambda row: "" if row.since is None else ago(row.since, now), text=True),
-            Column("Detail", lambda row: row.detail, text=True, wraps=True, vital=False),
+            Column("Detail", lambda row: told(row.detail), text=True, wraps=True, vital=False),
         ],
         "What needs a person",
     )

@@ -13,7 +13,14 @@ from coalmine_dashboards.api import ApiClient, NotFound, segment
 from coalmine_dashboards.pages import requests_cases, requests_review
 from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.downloads import downloads
-from coalmine_dashboards.parts.filters import Chosen, choose_all_time, filters, known_facets, nothing_recorded
+from coalmine_dashboards.parts.filters import (
+    ALL,
+    Chosen,
+    choose_all_time,
+    filters,
+    known_facets,
+    nothing_recorded,
+)
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
@@ -31,7 +38,6 @@ _REFRESH_S: Final = 15.0
 _DEFAULT_TIME: Final = "7d"
 _PAGE: Final = 50
 _MOST: Final = 1_000
-_ALL: Final = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +117,19 @@ def _version(facets: Facets | None, prompt: str | None) -> str | None:
     """Versions of a prompt to choose from, once there is one; a version that is not there is said."""
     if prompt is None or facets is None:
         return None
-    known = [_ALL, *facets.versions.get(prompt, ())]
-    named = st.query_params.get("version", _ALL)
+    known = [ALL, *facets.versions.get(prompt, ())]
+    named = st.query_params.get("version", ALL)
     if named not in known:
         st.caption(f"{plain(prompt)} has no version {plain(named)}: choose another.")
     version = st.selectbox(
         "Version",
         known,
-        format_func=lambda each: "All versions" if each == _ALL else shown(each),
+        format_func=lambda each: "All versions" if each == ALL else shown(each),
         key="version",
         bind="query-params",
         width=220,
     )
-    return None if version == _ALL else version
+    return None if version == ALL else version
 
 
 def _uuid(text: str) -> str:

@@ -23,7 +23,7 @@ from coalmine_dashboards.parts.readout_view import (
 )
 from coalmine_dashboards.parts.rollout_actions import rollout_actions
 from coalmine_dashboards.parts.tables import table
-from coalmine_dashboards.parts.viewer import client, local, viewers_mode
+from coalmine_dashboards.parts.viewer import client, local, told, viewers_mode
 from coalmine_dashboards.ranges import range_since
 from coalmine_dashboards.views.looks import share_chart
 from coalmine_dashboards.views.markup import health_strip, plain
@@ -111,7 +111,7 @@ def _draw_all(seen: _Listed, shown: str) -> bool:
             _START,
         )
         return False
-    table(rows, rollout_columns(seen.statuses, local), "Rollouts")
+    table(rows, rollout_columns(seen.statuses, local, told), "Rollouts")
     downloads(rows, "rollouts")
     if len(seen.rollouts) == _MOST:
         st.caption(f"The newest {_MOST}; choose a prompt or an environment to see others.")
@@ -169,9 +169,10 @@ def _draw(seen: _Seen, before: RolloutStatus | None) -> None:
     compared = seen.compared
     arm = compared.arm
     box = st.info if not rollout.is_terminal or rollout.state == "completed" else st.warning
-    box(f"**{plain(status.sentence)}**", icon=":material/route:")
+    box(f"**{plain(told(status.sentence))}**", icon=":material/route:")
     srm = None if compared.readout is None else compared.readout.srm
-    figures = figures_of(status, None if srm is None else srm.words, srm is not None and srm.mismatch, local)
+    mismatch = srm is not None and srm.mismatch
+    figures = figures_of(status, None if srm is None else srm.words, mismatch, local, told)
     st.html(health_strip(figures, "Where the rollout stands") + stages_track(rollout))
     if status.holds:
         table(status.holds, hold_columns(local), "What stops it")
@@ -214,7 +215,7 @@ def _shares(seen: _Seen) -> None:
 def _decisions(decisions: list[RolloutDecision]) -> None:
     st.subheader("Decisions", anchor=False)
     latest = decisions[::-1]
-    table(latest, decision_columns(local), "Decisions, the latest first")
+    table(latest, decision_columns(local, told), "Decisions, the latest first")
     downloads(decisions, "decisions")
     with_numbers = {f"{each.seq}": each for each in latest if evidence_rows(each)}
     if with_numbers:

@@ -18,7 +18,8 @@ from coalmine_dashboards.ranges import DEFAULT_RANGE, RANGES, TimeRange, range_n
 from coalmine_dashboards.views.markup import plain, shown
 from coalmine_dashboards.views.problems import nothing_yet, unknown_choice
 
-_ALL: Final = "all"
+ALL: Final = ""
+"""The choice of all values: no prompt, version, environment or model has that name."""
 Dimension = Literal["prompt", "environment", "model"]
 
 
@@ -116,12 +117,12 @@ def filters(
                 bind="query-params",
                 help="Refreshes by itself. Switch off to pause.",
             )
-    instead: dict[str, str] = {each: values[each][0] if each in required else _ALL for each in dimensions}
+    instead: dict[str, str] = {each: values[each][0] if each in required else ALL for each in dimensions}
     if time:
         instead["time"] = default_time
     for name, value in st.session_state.get("unknown", {}).items():
         if name in instead and st.session_state[name] == instead[name]:
-            advise(unknown_choice(name, value, None if instead[name] == _ALL else shown(instead[name])))
+            advise(unknown_choice(name, value, None if instead[name] == ALL else shown(instead[name])))
     return Chosen(
         prompt=chosen.get("prompt"),
         environment=chosen.get("environment"),
@@ -163,13 +164,13 @@ def _choice(name: Dimension, known: Sequence[str], *, required: bool) -> str | N
     """Draw one filter; None is all values."""
     chosen = st.selectbox(
         name.capitalize(),
-        [*known] if required else [_ALL, *known],
-        format_func=lambda value: f"All {name}s" if value == _ALL and not required else shown(value),
+        [*known] if required else [ALL, *known],
+        format_func=lambda value: f"All {name}s" if value == ALL and not required else shown(value),
         key=name,
         bind="query-params",
         width=190,
     )
-    return None if chosen == _ALL and not required else chosen
+    return None if chosen == ALL and not required else chosen
 
 
 def _note_unknown(name: str, known: Sequence[str]) -> None:
@@ -178,5 +179,5 @@ def _note_unknown(name: str, known: Sequence[str]) -> None:
     value = st.query_params.get(name)
     if value is not None:
         unknown.pop(name, None)
-        if value not in (_ALL, *known):
+        if value not in (ALL, *known):
             unknown[name] = value

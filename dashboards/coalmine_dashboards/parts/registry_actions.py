@@ -9,6 +9,7 @@ import streamlit as st
 from coalmine_dashboards.api import segment
 from coalmine_dashboards.parts.actions import action
 from coalmine_dashboards.parts.affected import deployment_of, here, served
+from coalmine_dashboards.parts.filters import ALL
 from coalmine_dashboards.parts.viewer import caller, client, local, may
 from coalmine_dashboards.views.markup import plain, shown
 from coalmine_dashboards.views.registry import freeze_of
@@ -24,7 +25,6 @@ from coalmine_registry.records import (
 )
 from coalmine_registry.roles import Role, is_same_person
 
-_ALL: Final = "all"
 _LENGTHS: Final[dict[str, timedelta | None]] = {
     "somebody ends it": None,
     "in 1 hour": timedelta(hours=1),
@@ -167,22 +167,22 @@ def freeze_something(prompts: Sequence[str]) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             prompt = st.selectbox(
                 "Prompt",
-                [_ALL, *prompts],
-                format_func=lambda name: "Every prompt" if name == _ALL else shown(name),
+                [ALL, *prompts],
+                format_func=lambda name: "Every prompt" if name == ALL else shown(name),
                 key="freeze-prompt",
                 width=220,
             )
             environment = st.selectbox(
                 "Environment",
-                [_ALL, *ENVIRONMENTS],
-                format_func=lambda name: "Every environment" if name == _ALL else name,
+                [ALL, *ENVIRONMENTS],
+                format_func=lambda name: "Every environment" if name == ALL else name,
                 key="freeze-environment",
                 width=220,
             )
             ends = st.selectbox("Ends", list(_LENGTHS), key="freeze-ends", width=180)
         body = {
-            "prompt": None if prompt == _ALL else prompt,
-            "environment": None if environment == _ALL else environment,
+            "prompt": None if prompt == ALL else prompt,
+            "environment": None if environment == ALL else environment,
         }
 
         def do(why: str) -> FreezeRecord:

@@ -9,7 +9,7 @@ from coalmine_dashboards.api import NotFound, segment
 from coalmine_dashboards.parts.affected import deployment_of, served
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.tables import table
-from coalmine_dashboards.parts.viewer import client, local
+from coalmine_dashboards.parts.viewer import client, local, told
 from coalmine_dashboards.views.diff import diff_html
 from coalmine_dashboards.views.evaluations import gate_columns, run_columns
 from coalmine_dashboards.views.markup import plain
@@ -135,7 +135,7 @@ def _needs(policy: Policy) -> str:
 def _rollouts(seen: About) -> None:
     st.subheader("Rollouts", anchor=False)
     if seen.rollouts:
-        table(seen.rollouts, shown_columns(local), "Rollouts of the version")
+        table(seen.rollouts, shown_columns(local, told), "Rollouts of the version")
     else:
         st.caption("It was not rolled out: nobody has been compared with it.")
 

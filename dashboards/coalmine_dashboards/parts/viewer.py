@@ -1,6 +1,7 @@
 """Who looks at the page: with which token, in which role and time zone."""
 
 import os
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
@@ -20,6 +21,7 @@ from coalmine_schemas.discovery import Endpoint
 
 _KNOWN_FOR: Final = "5m"
 """How long the answer to "who am I" is kept: a token that is revoked acts no longer in any case."""
+_IN_UTC: Final = re.compile(r"\b([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}(:[0-9]{2})?) UTC\b")
 _PROVEN_FOR: Final = "2s"
 """How long a server that has proved to be that of the home is asked without a new proof."""
 BY_VIEWER: Final[dict[str | type[Any], Callable[[Any], Any]]] = {ApiClient: lambda asked: asked.identity}
@@ -114,8 +116,16 @@ def local(then: datetime | None, *, seconds: bool = False) -> str:
 
 
 def told(text: str) -> str:
-    """A text of an alert's story, with its moments in the viewer's time zone."""
-    return readable(text, local)
+    """A sentence of the server, with its moments in the viewer's time zone."""
+    return _IN_UTC.sub(_here, readable(text, local))
+
+
+def _here(found: re.Match[str]) -> str:
+    try:
+        then = datetime.fromisoformat(f"{found[1]}+00:00")
+    except ValueError:  # a number that only looks like a moment
+        return found[0]
+    return local(then, seconds=found[2] is not None)
 
 
 def viewers_mode() -> Mode:

@@ -23,6 +23,7 @@ from coalmine_registry.records import (
 from coalmine_rollouts.records import AsShipped, Rollout
 
 When = Callable[[datetime | None], str]
+Told = Callable[[str], str]
 """Writes a moment in the viewer's time zone."""
 
 _PROMOTIONS: Final[dict[PromotionStatus, Tone]] = {
@@ -235,7 +236,7 @@ class Shown:
     shipped: AsShipped | None
 
 
-def shown_columns(when: When) -> list[Column[Shown]]:
+def shown_columns(when: When, told: Told) -> list[Column[Shown]]:
     """Columns of rollouts of one version."""
     return [
         Column(
@@ -247,7 +248,7 @@ def shown_columns(when: When) -> list[Column[Shown]]:
         Column("State", lambda row: row.rollout.state.replace("_", " "), text=True),
         Column("Units", _units, "Of the version, as it completed."),
         Column("Ended", lambda row: when(row.rollout.ended_at), text=True, vital=False),
-        Column("Why", lambda row: "; ".join(row.rollout.reasons) or UNKNOWN, text=True, wraps=True),
+        Column("Why", lambda row: told("; ".join(row.rollout.reasons) or UNKNOWN), text=True, wraps=True),
     ]
 
 

@@ -18,6 +18,7 @@ from coalmine_registry.records import AllocationEpoch
 from coalmine_rollouts.records import Rollout, RolloutDecision, RolloutHold, RolloutStatus, State
 
 When = Callable[[datetime | None], str]
+Told = Callable[[str], str]
 """Writes a moment in the viewer's time zone."""
 
 TONES: Final[dict[State, Tone]] = {
@@ -67,12 +68,13 @@ def stage_of(rollout: Rollout) -> str:
     return f"{rollout.stage + 1} of {stages}" if rollout.stage < stages else "bake"
 
 
-def rollout_columns(statuses: Mapping[str, RolloutStatus], when: When) -> list[Column[Rollout]]:
+def rollout_columns(statuses: Mapping[str, RolloutStatus], when: When, told: Told) -> list[Column[Rollout]]:
     """Columns of the list of rollouts.
 
     Args:
         statuses: What is known now of those that have not ended, by id.
         when: Writes a moment.
+        told: Writes a sentence of the server.
     """
 
     def observed(row: Rollout) -> str:
@@ -85,7 +87,7 @@ def rollout_columns(statuses: Mapping[str, RolloutStatus], when: When) -> list[C
 
     def words(row: Rollout) -> str:
         status = statuses.get(row.id)
-        return ("; ".join(row.reasons) or UNKNOWN) if status is None else status.sentence
+        return told("; ".join(row.reasons) or UNKNOWN if status is None else status.sentence)
 
     return [
         Column("Rollout", lambda row: Html(anchor(title_of(row), "rollouts", rollout=row.id)), text=True),
@@ -101,7 +103,9 @@ def rollout_columns(statuses: Mapping[str, RolloutStatus], when: When) -> list[C
     ]
 
 
-def figures_of(status: RolloutStatus, srm: str | None, mismatch: bool, when: When) -> tuple[HealthItem, ...]:
+def figures_of(
+    status: RolloutStatus, srm: str | None, mismatch: bool, when: When, told: Told
+) -> tuple[HealthItem, ...]:
     """The figures of a rollout in one line."""
     rollout = status.rollout
     clock = f"{lasting(status.seen_s)} of {lasting(status.min_time_s)}"
@@ -110,7 +114,7 @@ def figures_of(status: RolloutStatus, srm: str | None, mismatch: bool, when: Whe
     # The sentence says why, so a note need not.
     state = "notice" if TONES[rollout.state] == "bad" else TONES[rollout.state]
     return (
-        HealthItem("State", rollout.state.replace("_", " "), state, "; ".join(rollout.reasons)),
+        HealthItem("State", rollout.state.replace("_", " "), state, told("; ".join(rollout.reasons))),
         HealthItem("Stage", stage_of(rollout), "plain", "After the last stage it bakes: watched, then done."),
         HealthItem("Stage clock", clock, "plain", "Time with traffic in both arms that the stage has had."),
         HealthItem(
@@ -281,14 +285,14 @@ def hold_columns(when: When) -> list[Column[RolloutHold]]:
     ]
 
 
-def decision_columns(when: When) -> list[Column[RolloutDecision]]:
+def decision_columns(when: When, told: Told) -> list[Column[RolloutDecision]]:
     """Columns of decisions."""
     return [
         Column("At", lambda row: when(row.at), text=True),
         Column("Decision", lambda row: row.kind.replace("_", " "), text=True),
         Column("State", lambda row: row.to_state.replace("_", " "), text=True, vital=False),
         Column("Weights from then on", lambda row: weights_of(row.weights), text=True),
-        Column("Why", lambda row: "; ".join(row.reasons) or UNKNOWN, text=True, wraps=True),
+        Column("Why", lambda row: told("; ".join(row.reasons) or UNKNOWN), text=True, wraps=True),
         Column("By", lambda row: _by(row.actor), text=True),
         Column("Revision", lambda row: count(row.revision), "Of the deployment that it made.", vital=False),
     ]

@@ -37,11 +37,11 @@ def test_the_stages_say_in_words_what_is_done_and_what_comes() -> None:
 def test_an_application_that_has_not_followed_is_said_without_hovering() -> None:
     behind = AppBehind("checkout", "1.2.0", "stale", 31, BEGAN)
     status = a_status(a_rollout(), behind=(behind,), effective_at=None)
-    items = {each.label: each for each in figures_of(status, None, False, str)}
+    items = {each.label: each for each in figures_of(status, None, False, str, str)}
     assert items["Effective"].tone == "bad"
     assert "checkout (31 requests)" in items["Effective"].explanation
     assert items["Observed"].tone == "plain"
-    far = figures_of(a_status(a_rollout(), weight_observed=0.2), "more than planned", True, str)
+    far = figures_of(a_status(a_rollout(), weight_observed=0.2), "more than planned", True, str, str)
     tones = {each.label: each.tone for each in far}
     assert (tones["Observed"], tones["Proportions"]) == ("notice", "bad")
 
