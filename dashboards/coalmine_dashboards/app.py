@@ -4,9 +4,11 @@ import importlib
 import os
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import parse_qs
 
 import altair as alt
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from coalmine_dashboards.api import ApiError, NotFound, Refused
 from coalmine_dashboards.parts.account import account, signed_in
@@ -74,6 +76,8 @@ def show(first: PageName = FIRST) -> None:
         position="sidebar",
         expanded=True,
     )
+    if _restored(page.url_path):
+        st.rerun()
     st.title(page.title, anchor=False)
     if (simulated := simulated_words(home_of(None, os.environ))) is not None:
         st.caption(f":material/science: {plain(simulated)}")
@@ -89,6 +93,23 @@ def show(first: PageName = FIRST) -> None:
     except ApiError as error:
         advise(advice_for(error))
         draw_again_once(caller)
+
+
+def _restored(page: str) -> bool:
+    """True once, if the viewer went back or forward to a page with filters of the page before.
+
+    Streamlit takes those off the address, because widgets of the page before hold them. They are put back,
+    and the page has to be drawn anew.
+    """
+    before, st.session_state["page"] = st.session_state.get("page"), page
+    run = get_script_run_ctx()
+    if run is None or before in (None, page):
+        return False
+    asked = parse_qs(run.query_string, keep_blank_values=True)
+    if asked.keys() <= st.query_params.keys():
+        return False
+    st.query_params.from_dict(asked)
+    return True
 
 
 def _page(name: PageName) -> Callable[[], None]:

@@ -1,7 +1,11 @@
-"""Scripts that a page will need, named in its HTML: browsers fetch them beside the page's data.
+"""What is added to Streamlit's HTML: scripts that a page will need, and one step of history for each action.
 
 Streamlit's HTML names the scripts of its frame only. Those of widgets and charts (50 files, 1.2 MB) are asked
-for when the first of them is to be drawn, which is after everything that the server had to be asked.
+for when the first of them is to be drawn, which is after everything that the server had to be asked. Named
+here, browsers fetch them beside the page's data.
+
+Who opens another page gets a step of history for each filter that Streamlit clears or sets meanwhile: going
+back would take five, and lose the filters on the way.
 """
 
 import re
@@ -42,13 +46,23 @@ _DRAWN: Final[Mapping[PageName, Sequence[str]]] = {
 _NAMED: Final = re.compile(r'static/js/([^"/]+\.js)"')
 _LEADS: Final = re.compile(r'(?:from|import)\s*"\./([^"/]+\.js)"')
 """What a script loads before it runs."""
+_STEPS: Final = """<script>
+(() => {
+  let acted = false;
+  for (const name of ["pointerdown", "keydown"]) addEventListener(name, () => { acted = true; }, true);
+  const push = history.pushState.bind(history);
+  history.pushState = (...step) => { acted ? push(...step) : history.replaceState(...step); acted = false; };
+})();
+</script>
+"""
+"""Adds a step once for each action of the viewer; what follows by itself replaces it."""
 _HEADERS: Final = {"Cache-Control": "no-cache"}
 _SCRIPT_HEADERS: Final = {"Cache-Control": "public, immutable, max-age=31536000"}
 """As Streamlit serves them: their names change with what they hold."""
 
 
 def begun_pages(static: Path = STATIC) -> dict[PageName, str]:
-    """Returns Streamlit's HTML by page, with what to load for it.
+    """Returns Streamlit's HTML by page, with what is added to it.
 
     A script that this release of Streamlit does not have is left out: it is a matter of time alone.
     """
@@ -68,7 +82,7 @@ def begun_pages(static: Path = STATIC) -> dict[PageName, str]:
             f'<link rel="modulepreload" crossorigin fetchpriority="low" href="./static/js/{name}">\n'
             for name in wanted
         )
-        made[page] = f"{head}{links}{end}{rest}"
+        made[page] = f"{head}{_STEPS}{links}{end}{rest}"
     return made
 
 

@@ -13,7 +13,8 @@ from coalmine_alerts.messages.texts import one_line
 from coalmine_dashboards.app import SECTIONS
 from coalmine_dashboards.parts.links import PageName
 from coalmine_schemas.safe_text import printable
-from tests.support.processes.seen_page import WITHIN_MS, opened
+from tests.support.processes.dashboard_process import link_of
+from tests.support.processes.seen_page import WITHIN_MS, at_rest, opened
 from tests.support.servers.demo_dashboard import (
     HOSTILE_COMMENT,
     HOSTILE_PROMPT,
@@ -114,3 +115,37 @@ def test_what_a_stranger_wrote_is_shown_as_text(
     main = page.get_by_test_id("stMain")
     assert main.locator("img[src=x], img[src*='example.invalid'], a[href^='javascript']").count() == 0
     assert main.locator("script").count() == 0
+
+
+def test_going_back_brings_the_view_before(page: Page, demo: DemoDashboard) -> None:
+    opened(page, f"{demo.url}/prompt?prompt=search-answer&time=1h")
+    page.get_by_role("link", name="Cost").click()
+    expect(page.get_by_role("heading", level=1, name="Cost")).to_be_visible(timeout=WITHIN_MS)
+    at_rest(page)
+    page.go_back()
+    heading = page.get_by_role("heading", level=1, name=TITLES["prompt"])
+    expect(heading).to_be_visible(timeout=WITHIN_MS)
+    box = page.get_by_role("combobox", name="Prompt")
+    expect(box).to_have_value("search-answer", timeout=WITHIN_MS)
+    at_rest(page)
+    assert parse_qs(urlsplit(page.url).query) == {"prompt": ["search-answer"], "time": ["1h"]}
+    expect(page.locator(".cm-table tbody tr").first).to_contain_text("search-answer", timeout=WITHIN_MS)
+    page.go_forward()
+    expect(page.get_by_role("heading", level=1, name="Cost")).to_be_visible(timeout=WITHIN_MS)
+
+
+def test_what_one_viewer_chooses_nobody_else_sees(page: Page, demo: DemoDashboard) -> None:
+    context = page.context.browser.new_context()  # type: ignore[union-attr]
+    try:
+        other = context.new_page()
+        assert context.request.get(link_of(demo.url, demo.home)).ok
+        opened(other, f"{demo.url}/prompt?prompt=search-answer&time=24h")
+        opened(page, f"{demo.url}/prompt?prompt=support-refund&time=24h")
+        for seen, prompt in ((other, "search-answer"), (page, "support-refund")):
+            expect(seen.get_by_role("combobox", name="Prompt")).to_have_value(prompt, timeout=WITHIN_MS)
+            rows = seen.locator(".cm-table tbody tr")
+            assert {
+                name.split()[0] for name in rows.evaluate_all("rows => rows.map(row => row.dataset.version)")
+            } == {prompt}
+    finally:
+        context.close()
