@@ -1,6 +1,7 @@
 """The API in this process: what answers a command where no server runs."""
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -13,7 +14,8 @@ from starlette.types import Receive, Scope, Send
 from coalmine_consumers.store import Store
 from coalmine_registry.roles import Actor
 from coalmine_server.api.app import build_api
-from coalmine_server.api.modules import MEASURES, collection_of, module_of
+from coalmine_server.api.later_routes import collection_of
+from coalmine_server.api.modules import MEASURES, module_of
 from coalmine_server.client.http import Client
 from coalmine_server.services.experiment_plans import RegistryWhenAsked
 from coalmine_server.services.owned_store import OwnedStore
@@ -27,7 +29,10 @@ def in_process_client(settings: Settings, store: Store) -> Iterator[Client]:
 
     @cache
     def api_of(module: str | None, collection: str | None) -> FastAPI:
-        return build_api(_OneStore(owned), measures=[module] if module else MEASURES, collection=collection)
+        with _without_old_models():
+            return build_api(
+                _OneStore(owned), measures=[module] if module else MEASURES, collection=collection
+            )
 
     async def as_system(scope: Scope, receive: Receive, send: Send) -> None:
         scope["coalmine.actor"] = Actor.of_system()
@@ -42,6 +47,24 @@ def in_process_client(settings: Settings, store: Store) -> Iterator[Client]:
     finally:
         client.close()
         owned.close_databases()
+
+
+@contextmanager
+def _without_old_models() -> Iterator[None]:
+    """Hides pydantic.v1 for a while, as if this pydantic had none, which FastAPI is prepared for.
+
+    It asks of each model of a route whether it is one of those: the import takes as long as the answer does,
+    and no route here has any.
+    """
+    old = "pydantic.v1"
+    hidden = old not in sys.modules
+    if hidden:
+        sys.modules[old] = None  # type: ignore[assignment] # an import finds no module: Python's reference, 5.3.1
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules[old]
 
 
 class _OneStore:

@@ -5,13 +5,12 @@ carry the same, but late, and not while Kafka is down. So both are used: the reg
 it does not know (a collector that runs apart, a new registry).
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
-
-import structlog
 
 from coalmine_consumers.store import Store
 from coalmine_registry.errors import NotFound
@@ -26,7 +25,7 @@ if TYPE_CHECKING:  # numpy, which a question about measures does not need
 AGAIN_S = 30.0
 """Seconds before asking a registry again that did not respond: readouts wait for the answer."""
 
-_log = structlog.stdlib.get_logger("coalmine.readouts")
+_log = logging.getLogger("coalmine.readouts")
 
 
 class ExperimentRegistry(Protocol):
@@ -96,7 +95,8 @@ class RegistryPlans:
         except Transient as error:
             self._ask_again_at = self._clock() + AGAIN_S
             _log.warning(
-                "the registry does not respond; using the last known plans of experiments", reason=str(error)
+                "the registry does not respond; using the last known plans of experiments",
+                extra={"reason": str(error)},
             )
         return self._known.get(experiment)
 

@@ -1,16 +1,15 @@
 """A rebuild in the server: it takes minutes, so it is started and watched, not waited for."""
 
+import logging
 import threading
 from dataclasses import replace
 from typing import Any
-
-import structlog
 
 from coalmine_consumers.maintenance.rebuild import Progress, rebuild
 from coalmine_consumers.results import RebuildStatus
 from coalmine_consumers.store import Store
 
-_log = structlog.stdlib.get_logger("coalmine.rebuild")
+_log = logging.getLogger("coalmine.rebuild")
 
 
 class RebuildTask:
@@ -40,7 +39,7 @@ class RebuildTask:
             _log.exception("rebuild failed")
             self._set(state="failed", reason=f"{type(error).__name__}: {error}")
         else:
-            _log.info("rebuilt", counted=result.counted)
+            _log.info("rebuilt", extra={"counted": result.counted})
             self._set(state="done", result=result)
 
     def _progress(self, progress: Progress) -> None:

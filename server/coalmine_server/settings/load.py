@@ -6,7 +6,6 @@ Rows for `coalmine settings show` have secrets masked.
 
 import json
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from coalmine_schemas.discovery import expanded, home_of, is_of_platform
 from coalmine_schemas.errors import InvalidParameter, nearest
-from coalmine_schemas.own_prices import read_own_prices
 from coalmine_schemas.safe_text import MASK, masked
 from coalmine_server.errors import ConfigurationError, UnknownSetting
 from coalmine_server.settings.keys import (
@@ -111,6 +109,8 @@ def check_prices(settings: Settings) -> None:
         ConfigurationError: It is not valid; names file, line and remedy.
     """
     if settings.pricing_file is not None:
+        from coalmine_schemas.own_prices import read_own_prices  # noqa: PLC0415 - most homes have no file
+
         try:
             read_own_prices(settings.pricing_file)
         except InvalidParameter as error:
@@ -179,6 +179,8 @@ def _is_address(name: str) -> bool:
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - most commands find no file
+
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
