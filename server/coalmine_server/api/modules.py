@@ -55,7 +55,7 @@ PROMPTS: Final = (
 )
 """Modules of the prompt registry."""
 
-_FOR_READERS: Final = frozenset(("ad_hoc", "calls", "costs", "measures", "pipeline", "readouts"))
+FOR_READERS: Final = frozenset(("ad_hoc", "calls", "costs", "measures", "pipeline", "readouts"))
 """Whose routes do not name a role each."""
 
 _BEARER = Depends(HTTPBearer(auto_error=False, description="For OpenAPI; the middleware checks it."))
@@ -83,7 +83,7 @@ def routes_of(modules: Iterable[str], collection: str | None = None) -> list[Bas
 def _routes(name: str, collection: str | None) -> Sequence[BaseRoute]:
     module: ModuleType = import_module(f"coalmine_server.api.routes.{name}")
     router = APIRouter(generate_unique_id_function=operation_id)
-    for_readers = [needs(Role.READER)] if name in _FOR_READERS else []
+    for_readers = [needs(Role.READER)] if name in FOR_READERS else []
     router.include_router(_below(module.router, collection), dependencies=[_BEARER, *for_readers, KNOWN])
     changes: APIRouter | None = getattr(module, "changes", None)
     if changes is not None:

@@ -172,7 +172,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) 
 def _write_by_rich(
     lines: Sequence[Sequence[str]], widths: Sequence[int], numeric: Sequence[bool], style: str
 ) -> None:
-    """Writes bold headers and wrapped cells: by rich, whose import takes a tenth of a short command's time."""
+    """Writes bold headers and wrapped cells: by rich, whose import takes a tenth of a command's time."""
     from rich.console import Console
     from rich.table import Table
 

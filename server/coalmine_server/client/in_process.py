@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from coalmine_consumers.store import Store
 from coalmine_registry.roles import Actor
 from coalmine_server.api.app import build_api
 from coalmine_server.api.later_routes import collection_of
-from coalmine_server.api.modules import MEASURES, module_of
+from coalmine_server.api.modules import FOR_READERS, MEASURES, module_of
 from coalmine_server.client.http import Client
 from coalmine_server.services.experiment_plans import RegistryWhenAsked
 from coalmine_server.services.owned_store import OwnedStore
@@ -29,17 +29,15 @@ def in_process_client(settings: Settings, store: Store) -> Iterator[Client]:
 
     @cache
     def api_of(module: str | None, collection: str | None) -> FastAPI:
-        with _without_old_models():
-            return build_api(
-                _OneStore(owned), measures=[module] if module else MEASURES, collection=collection
-            )
+        return build_api(_OneStore(owned), measures=[module] if module else MEASURES, collection=collection)
 
     async def as_system(scope: Scope, receive: Receive, send: Send) -> None:
         scope["coalmine.actor"] = Actor.of_system()
         module = module_of(scope["path"])
         # Where no module is known the whole API answers, which is built once for all such paths.
         collection = None if module is None else collection_of(scope["path"])
-        await api_of(module, collection)(scope, receive, send)
+        with _without_old_models() if module in FOR_READERS else nullcontext():
+            await api_of(module, collection)(scope, receive, send)
 
     client = Client("http://in-process", None, transport=_Transport(as_system))
     try:
@@ -54,7 +52,7 @@ def _without_old_models() -> Iterator[None]:
     """Hides pydantic.v1 for a while, as if this pydantic had none, which FastAPI is prepared for.
 
     It asks of each model of a route whether it is one of those: the import takes as long as the answer does,
-    and no route here has any.
+    and no route here has any. Only where no other library's code runs, which may want it.
     """
     old = "pydantic.v1"
     hidden = old not in sys.modules

@@ -3,11 +3,13 @@
 import logging
 import threading
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from coalmine_consumers.maintenance.rebuild import Progress, rebuild
 from coalmine_consumers.results import RebuildStatus
 from coalmine_consumers.store import Store
+
+if TYPE_CHECKING:
+    from coalmine_consumers.maintenance.rebuild import Progress
 
 _log = logging.getLogger("coalmine.rebuild")
 
@@ -33,6 +35,8 @@ class RebuildTask:
             return self._status
 
     def _run(self, store: Store) -> None:
+        from coalmine_consumers.maintenance.rebuild import rebuild  # noqa: PLC0415 - most processes never do
+
         try:
             result = rebuild(store, self._progress)
         except Exception as error:  # noqa: BLE001 - whatever it was, it is the answer
@@ -42,7 +46,7 @@ class RebuildTask:
             _log.info("rebuilt", extra={"counted": result.counted})
             self._set(state="done", result=result)
 
-    def _progress(self, progress: Progress) -> None:
+    def _progress(self, progress: "Progress") -> None:
         self._set(counted=progress.counted, total=progress.total)
 
     def _set(self, **changes: Any) -> None:  # noqa: ANN401
