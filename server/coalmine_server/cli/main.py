@@ -9,6 +9,7 @@ from typing import TextIO, cast
 
 from coalmine_schemas.errors import CoalmineError
 from coalmine_schemas.safe_text import PrintableStream, masked
+from coalmine_server.cli.quick_end import end_quickly
 from coalmine_server.errors import ConfigurationError, ExitCode, exit_code_of
 
 _EXTRA_OF_MODULE = {
@@ -40,6 +41,11 @@ _EXTRA_OF_MODULE = {
 
 ALLOCATIONS_PER_COLLECTION = 50_000
 """More than Python's 700: what a command imports stays, and looking it through took a tenth of its time."""
+
+
+def program() -> None:
+    """The `coalmine` program, which ends the process: `main` in a process of its own."""
+    end_quickly(main)
 
 
 def main() -> None:
