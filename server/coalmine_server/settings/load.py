@@ -28,6 +28,9 @@ from coalmine_server.settings.model import Settings
 
 FILE_NAME = "coalmine.toml"
 
+_SHOWN_CHARS = 80
+"""Of a value that is refused."""
+
 OriginKind = Literal["command line", "environment", "file", "default"]
 
 
@@ -196,15 +199,20 @@ def _of_environment(environ: Mapping[str, str]) -> dict[str, object]:
     for key in SETTING_KEYS:
         text = texts.get(key.variable)
         if text is not None:
-            found[key.name] = _from_json(text) if key.is_json else text
+            found[key.name] = _from_json(key, text) if key.is_json else text
     return found
 
 
-def _from_json(text: str) -> object:
+def _from_json(key: SettingKey, text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
-        return text  # whose refusal names the setting
+    except ValueError as error:
+        shown = "a secret" if key.secret else repr(masked(text[:_SHOWN_CHARS]))
+        sample = '{"key": "value"}' if key.is_table else '["first", "second"]'
+        raise ConfigurationError(
+            f"{key.variable} is not valid JSON: {error}; it is {shown}",
+            f"write it like {sample}, in quotes of the shell, or set {key.name} in {FILE_NAME}",
+        ) from error
 
 
 def _first_of(
