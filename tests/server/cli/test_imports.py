@@ -121,7 +121,7 @@ _OF_WRITING = {
         "coalmine_consumers.maintenance",
         "coalmine_consumers.aggregation.cells",
     ),
-    *("pyarrow.parquet", "coalmine_schemas.events"),
+    *("pyarrow.parquet", "coalmine_schemas.events", "coalmine_registry.records"),
 }
 
 
