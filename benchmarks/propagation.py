@@ -44,7 +44,7 @@ def server(home: Path, registry: str | None) -> Iterator[str]:
     """A real server on a free port; with the URL of a registry's database, one that has only that."""
     part, announced = ("all", "server.json") if registry is None else ("registry", "registry.json")
     shared = {} if registry is None else {"COALMINE_REGISTRY_URL": registry}
-    command = "from coalmine_server.cli import main; main()"
+    command = "from coalmine_server.cli import program; program()"
     process = subprocess.Popen(
         [sys.executable, "-c", command, "serve", part, "--port", "0"],
         env={**os.environ, **shared, "COALMINE_HOME": str(home), "COALMINE_LOG_LEVEL": "error"},

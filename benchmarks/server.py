@@ -17,7 +17,7 @@ GIVE_UP_S = 60.0
 
 def coalmine(*arguments: str) -> list[str]:
     """The command line of a `coalmine` command, with this interpreter."""
-    return [sys.executable, "-c", "from coalmine_server.cli import main; main()", *arguments]
+    return [sys.executable, "-c", "from coalmine_server.cli import program; program()", *arguments]
 
 
 def environment(home: Path, **settings: str) -> dict[str, str]:

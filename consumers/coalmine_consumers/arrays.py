@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 IntArray = npt.NDArray[np.int64]
 Int32Array = npt.NDArray[np.int32]
@@ -73,6 +72,8 @@ def is_known(column: pa.ChunkedArray) -> BoolArray:
 
 def is_one_of(column: pa.ChunkedArray, values: tuple[str, ...]) -> BoolArray:
     """Where a text column has one of these values; false where it is null."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - see `store.py`
+
     if pa.types.is_dictionary(column.type):
         column = column.cast(pa.string())
     result: BoolArray = pc.is_in(column, value_set=pa.array(values)).to_numpy()

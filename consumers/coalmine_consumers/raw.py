@@ -1,11 +1,14 @@
 """What a source hands over: undecoded messages of one poll, and where each of them came from."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from coalmine_schemas.events import EventName
+if TYPE_CHECKING:
+    from coalmine_schemas.events import EventName
 
 GapReason = Literal["expired", "truncated", "recreated", "damaged", "vanished"]
 """Why positions hold no message we could read.

@@ -55,12 +55,15 @@ def as_rows(table: pa.Table) -> list[dict[str, Any]]:
 def as_values(column: pa.ChunkedArray | pa.Array) -> list[Any]:
     """Returns the values of a column, as `to_pylist` does.
 
-    Times with a zone, which DuckDB has in UTC, pass as plain ones: for the others pyarrow imports pandas.
+    Times with a zone, which DuckDB has in UTC, pass as plain ones: for the others pyarrow imports pandas. Its
+    `cast` would import pyarrow.compute, which takes as long as a short question.
     """
     if column.type != _UTC_TIME:
         values: list[Any] = column.to_pylist()
         return values
-    return [time and time.replace(tzinfo=UTC) for time in column.cast(pa.timestamp("us")).to_pylist()]
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    times = (time for chunk in chunks for time in chunk.view(pa.timestamp("us")).to_pylist())
+    return [time and time.replace(tzinfo=UTC) for time in times]
 
 
 def fetch_batches(

@@ -136,6 +136,25 @@ def test_a_wrong_value_names_the_setting_and_its_origin_but_not_the_value(tmp_pa
     assert "s3cr3t" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "like"),
+    [
+        ("readout.segments", "country, plan", '["first", "second"]'),
+        ("readout.metrics", "{'cost': 1}", '{"key": "value"}'),
+    ],
+)
+def test_a_variable_that_is_no_json_is_named_with_its_value_and_how_to_write_it(
+    tmp_path: Path, name: str, text: str, like: str
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load(tmp_path, environ={VARIABLES[name]: text})
+    said = str(refused.value)
+    assert said.startswith(f"{VARIABLES[name]} is not valid JSON")
+    assert repr(text) in said
+    assert f"write it like {like}" in said
+    assert f"set {name} in coalmine.toml" in said
+
+
 def test_a_fifth_segment_stops_the_start(tmp_path: Path) -> None:
     keys = ["plan", "language", "region", "device"]
     assert load(tmp_path, environ={"COALMINE_READOUT_SEGMENTS": json.dumps(keys)}).settings.readout.segments

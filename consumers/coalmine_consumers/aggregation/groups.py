@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from coalmine_consumers.arrays import IntArray
 
@@ -49,7 +48,7 @@ def codes_of(column: pa.ChunkedArray | pa.Array) -> Codes:
     if isinstance(array, pa.ChunkedArray):  # combining no chunks gives a chunked array back
         array = pa.array([], column.type)
     if not pa.types.is_dictionary(array.type):
-        array = pc.dictionary_encode(array)
+        array = array.dictionary_encode()
     size = len(array.dictionary)
     indices = array.indices
     if indices.null_count:
@@ -63,7 +62,7 @@ def distinct(column: pa.ChunkedArray) -> list[str]:
     if isinstance(array, pa.ChunkedArray):
         return []
     if not pa.types.is_dictionary(array.type):
-        array = pc.dictionary_encode(array)
+        array = array.dictionary_encode()
     names: list[str] = array.dictionary.to_pylist()
     return names
 
@@ -121,4 +120,4 @@ def unify(first: pa.ChunkedArray, second: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
     array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-    return array if pa.types.is_dictionary(array.type) else pc.dictionary_encode(array)
+    return array if pa.types.is_dictionary(array.type) else array.dictionary_encode()

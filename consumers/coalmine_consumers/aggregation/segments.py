@@ -13,7 +13,6 @@ from typing import Final
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.groups import codes_of, distinct
 from coalmine_consumers.arrays import BoolArray, IntArray
@@ -63,6 +62,8 @@ class Segments:
         """
         if not self.keys or not rows.num_rows:
             return rows
+        import pyarrow.compute as pc  # noqa: PLC0415 - see `store.py`
+
         entries = _Entries(rows)
         for key in dict.fromkeys(each.segment_key for each in self.keys):
             at, of_value, names = entries.values(key)
@@ -99,6 +100,8 @@ class _Entries:
     """What the segments of some requests say, laid end to end."""
 
     def __init__(self, rows: pa.Table) -> None:
+        import pyarrow.compute as pc  # noqa: PLC0415
+
         maps = rows["segments"]
         self._row = pc.list_parent_indices(maps).to_numpy().astype(np.int64)
         flat = pc.list_flatten(maps)
@@ -109,6 +112,8 @@ class _Entries:
 
     def values(self, key: str) -> tuple[IntArray, IntArray, pa.Array]:
         """Rows that have the key, the code of the value of each, and the different values."""
+        import pyarrow.compute as pc  # noqa: PLC0415
+
         at = np.flatnonzero(pc.equal(self._keys, key).to_numpy())
         texts = self._texts.take(pa.array(at)).combine_chunks()
         coded = (pa.concat_arrays(texts.chunks) if isinstance(texts, pa.ChunkedArray) else texts).cast(

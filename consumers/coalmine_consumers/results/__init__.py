@@ -1,57 +1,65 @@
-"""Results that this part hands out, served by the API as they are; none imports DuckDB, numpy or pyarrow."""
+"""Results that this part hands out, served by the API as they are; none imports DuckDB, numpy or pyarrow.
 
-from coalmine_consumers.results.ad_hoc import SqlAnswer, SqlColumn
-from coalmine_consumers.results.audit import AuditCheck, AuditIdentity, AuditReport
-from coalmine_consumers.results.costs import CostDimension, CostPoint, CostRow, Costs
-from coalmine_consumers.results.dead_letters import (
-    DeadLetterDetail,
-    DeadLetterRow,
-    DeadLettersChanged,
-    DeadLetterStatus,
-    FrameKind,
-    StillFailing,
-)
-from coalmine_consumers.results.drift import DayIgnored
-from coalmine_consumers.results.experiments import ExperimentRow
-from coalmine_consumers.results.export import Export, ExportedTable, ExportFormat
-from coalmine_consumers.results.feedback import (
-    CallContext,
-    CallPlace,
-    FeedbackRow,
-    Opinion,
-    PlaceMetric,
-    ServedBy,
-)
-from coalmine_consumers.results.forget import Forgotten
-from coalmine_consumers.results.ingest import (
-    Counts,
-    GapRow,
-    IngestStatus,
-    PartitionStatus,
-    SegmentRow,
-    StoreSizes,
-)
-from coalmine_consumers.results.measures import (
-    DeploymentMark,
-    Facets,
-    MarkArm,
-    MarkExperiment,
-    Measures,
-    ModelUse,
-    QuantileMetric,
-    QuantileRow,
-    Quantiles,
-    QuantileValue,
-    QuantityRow,
-    Step,
-    StepChoice,
-    Timeseries,
-    TimeseriesRow,
-    UnpricedRow,
-    VersionRow,
-)
-from coalmine_consumers.results.rebuild import RebuildStatus, Rebuilt
-from coalmine_consumers.results.stored_call import CallFeedback, CallScore, StoredCall
+A module of them is imported once one of its names is asked for: a command that shows one table would wait for
+the classes of all the others.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from coalmine_consumers.results.ad_hoc import SqlAnswer, SqlColumn
+    from coalmine_consumers.results.audit import AuditCheck, AuditIdentity, AuditReport
+    from coalmine_consumers.results.costs import CostDimension, CostPoint, CostRow, Costs
+    from coalmine_consumers.results.dead_letters import (
+        DeadLetterDetail,
+        DeadLetterRow,
+        DeadLettersChanged,
+        DeadLetterStatus,
+        FrameKind,
+        StillFailing,
+    )
+    from coalmine_consumers.results.drift import DayIgnored
+    from coalmine_consumers.results.experiments import ExperimentRow
+    from coalmine_consumers.results.export import Export, ExportedTable, ExportFormat
+    from coalmine_consumers.results.feedback import (
+        CallContext,
+        CallPlace,
+        FeedbackRow,
+        Opinion,
+        PlaceMetric,
+        ServedBy,
+    )
+    from coalmine_consumers.results.forget import Forgotten
+    from coalmine_consumers.results.ingest import (
+        Counts,
+        GapRow,
+        IngestStatus,
+        PartitionStatus,
+        SegmentRow,
+        StoreSizes,
+    )
+    from coalmine_consumers.results.measures import (
+        DeploymentMark,
+        Facets,
+        MarkArm,
+        MarkExperiment,
+        Measures,
+        ModelUse,
+        QuantileMetric,
+        QuantileRow,
+        Quantiles,
+        QuantileValue,
+        QuantityRow,
+        Step,
+        StepChoice,
+        Timeseries,
+        TimeseriesRow,
+        UnpricedRow,
+        VersionRow,
+    )
+    from coalmine_consumers.results.rebuild import RebuildStatus, Rebuilt
+    from coalmine_consumers.results.stored_call import CallFeedback, CallScore, StoredCall
 
 __all__ = [
     "AuditCheck",
@@ -110,3 +118,92 @@ __all__ = [
     "UnpricedRow",
     "VersionRow",
 ]
+
+_NAMES: Final = {
+    "ad_hoc": (
+        "SqlAnswer",
+        "SqlColumn",
+    ),
+    "audit": (
+        "AuditCheck",
+        "AuditIdentity",
+        "AuditReport",
+    ),
+    "costs": (
+        "CostDimension",
+        "CostPoint",
+        "CostRow",
+        "Costs",
+    ),
+    "dead_letters": (
+        "DeadLetterDetail",
+        "DeadLetterRow",
+        "DeadLettersChanged",
+        "DeadLetterStatus",
+        "FrameKind",
+        "StillFailing",
+    ),
+    "drift": ("DayIgnored",),
+    "experiments": ("ExperimentRow",),
+    "export": (
+        "Export",
+        "ExportedTable",
+        "ExportFormat",
+    ),
+    "feedback": (
+        "CallContext",
+        "CallPlace",
+        "FeedbackRow",
+        "Opinion",
+        "PlaceMetric",
+        "ServedBy",
+    ),
+    "forget": ("Forgotten",),
+    "ingest": (
+        "Counts",
+        "GapRow",
+        "IngestStatus",
+        "PartitionStatus",
+        "SegmentRow",
+        "StoreSizes",
+    ),
+    "measures": (
+        "DeploymentMark",
+        "Facets",
+        "MarkArm",
+        "MarkExperiment",
+        "Measures",
+        "ModelUse",
+        "QuantileMetric",
+        "QuantileRow",
+        "Quantiles",
+        "QuantileValue",
+        "QuantityRow",
+        "Step",
+        "StepChoice",
+        "Timeseries",
+        "TimeseriesRow",
+        "UnpricedRow",
+        "VersionRow",
+    ),
+    "rebuild": (
+        "RebuildStatus",
+        "Rebuilt",
+    ),
+    "stored_call": (
+        "CallFeedback",
+        "CallScore",
+        "StoredCall",
+    ),
+}
+"""The names that come from each module."""
+_MODULE_OF: Final = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Returns a result of this part, by way of its module."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = found
+    return found

@@ -1,7 +1,6 @@
 """The store of events, rollups and experiment cells."""
 
-from coalmine_consumers.store.commit import CommitResult
-from coalmine_consumers.store.ledger import EventCounts
+from coalmine_consumers.store.ledger import CommitResult, EventCounts
 from coalmine_consumers.store.manifest import (
     live_segments,
     missing_files,

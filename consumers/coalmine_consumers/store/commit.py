@@ -37,6 +37,7 @@ from coalmine_consumers.store.attribution import Arrivals, attribute_feedback, a
 from coalmine_consumers.store.deployments import insert_deployments
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.ledger import (
+    CommitResult,
     EventCounts,
     StoredSpan,
     record_dead_letters,
@@ -62,17 +63,6 @@ from coalmine_consumers.store.views import refresh_view
 from coalmine_schemas.limited_log import RateLimitedLogger
 
 _limited = RateLimitedLogger(logging.getLogger(__name__))
-
-
-@dataclass(frozen=True, slots=True)
-class CommitResult:
-    """What became of a batch."""
-
-    ingest_id: int
-    stored: int
-    duplicates: int
-    dead_lettered: int
-    by_event: Mapping[LedgerEvent, EventCounts]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from coalmine_consumers.arrays import BoolArray, ByteArray, IndexArray, UIntArray
 
 _HYPHENS = np.array([8, 13, 18, 23])
-_DIGITS = np.setdiff1d(np.arange(36), _HYPHENS)
+_DIGITS = np.delete(np.arange(36), _HYPHENS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

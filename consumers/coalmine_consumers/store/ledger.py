@@ -1,8 +1,11 @@
 """The ledger: what became of every message, and what could not be read at all."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import duckdb
@@ -10,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from coalmine_consumers.arrays import IntArray, timestamps
-from coalmine_consumers.collector.decode import FailedMessage, LedgerEvent
 from coalmine_consumers.raw import Gap
 from coalmine_consumers.sql import lent, statement
 from coalmine_consumers.store.ids import Ids
+
+if TYPE_CHECKING:
+    from coalmine_consumers.collector.decode import FailedMessage, LedgerEvent
 
 _TIME = pa.timestamp("us", "UTC")
 
@@ -28,7 +33,7 @@ class StoredSpan:
     """Exclusive or of all ids."""
 
     @classmethod
-    def of(cls, ids: Ids, event_times_us: IntArray) -> "StoredSpan | None":
+    def of(cls, ids: Ids, event_times_us: IntArray) -> StoredSpan | None:
         """Returns the span of some rows, or None if there are none."""
         if not len(ids):
             return None
@@ -48,6 +53,17 @@ class EventCounts:
     """Stored events whose time lies too far in the future."""
     span: StoredSpan | None = field(default=None, compare=False)
     """Which rows were stored; None if there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """What became of a batch."""
+
+    ingest_id: int
+    stored: int
+    duplicates: int
+    dead_lettered: int
+    by_event: Mapping[LedgerEvent, EventCounts]
 
 
 def record_ledger(

@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from coalmine_consumers.raw import IngestedEvent
 from coalmine_consumers.store.ids import Ids
 from coalmine_schemas.identifiers import uuid7
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 ID_COLUMN: Mapping[IngestedEvent, str] = MappingProxyType(
     {"requests": "request_id", "feedback": "feedback_id", "scores": "score_id"}
@@ -153,6 +154,8 @@ class SegmentWriter:
         """Appends rows as one row group, or several if they are many. Columns as in `write_segment`."""
         if rows.num_rows == 0:
             return
+        import pyarrow.compute as pc  # noqa: PLC0415 - see `store.py`
+
         for name in UUID_COLUMNS[self._event]:
             ids = Ids.from_arrow(rows[name])
             rows = rows.set_column(rows.column_names.index(name), name, ids.to_arrow())
@@ -187,7 +190,9 @@ class SegmentWriter:
             created_at=self._created_at,
         )
 
-    def _create(self, schema: pa.Schema) -> pq.ParquetWriter:
+    def _create(self, schema: pa.Schema) -> "pq.ParquetWriter":
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
         while True:
             _make_durable_folder(self._path.parent)
             with suppress(FileNotFoundError):  # housekeeping removes a day's folder while it is empty

@@ -1,4 +1,8 @@
-"""The store: one DuckDB file and a folder of Parquet segments, owned by one process."""
+"""The store: one DuckDB file and a folder of Parquet segments, owned by one process.
+
+What only writing takes is imported by the first batch: most commands open the store to read, and
+pyarrow.compute alone takes as long to import as their questions take to answer.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +13,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from coalmine_consumers.aggregation.segments import declare
-from coalmine_consumers.collector.decode import DecodedBatch
 from coalmine_consumers.raw import TopicPartition
-from coalmine_consumers.store.commit import BatchWriter, CommitResult
-from coalmine_consumers.store.ledger import last_ingest_id
+from coalmine_consumers.store.ledger import CommitResult, last_ingest_id
 from coalmine_consumers.store.lock import StoreLock
 from coalmine_consumers.store.manifest import remove_strays
 from coalmine_consumers.store.migrate import migrate, published_migrations
-from coalmine_consumers.store.outcomes import find_exposures
 from coalmine_consumers.store.positions import read_positions
 from coalmine_consumers.store.published_manifest import PublishedManifest
 from coalmine_consumers.store.reader import Reader
 from coalmine_consumers.store.settings import StoreSettings
 from coalmine_consumers.store.views import refresh_views
 from coalmine_schemas.atomic_file import make_private_folder
+
+if TYPE_CHECKING:
+    from coalmine_consumers.collector.decode import DecodedBatch
 
 DATABASE_FILE = "coalmine.duckdb"
 LOCK_FILE = "collector.lock"
@@ -130,6 +135,8 @@ class Store:
         Raises:
             PositionConflict: The batch does not start at the stored positions.
         """
+        from coalmine_consumers.store.commit import BatchWriter  # noqa: PLC0415
+
         with self.transaction() as connection:
             writer = BatchWriter(connection, self.directory, self.settings, self._executor)
             result = writer.write(batch, self._next_ingest_id, datetime.now(UTC))
@@ -144,6 +151,9 @@ class Store:
 
         No other task of maintenance may run meanwhile; commits may.
         """
+        from coalmine_consumers.store.commit import BatchWriter  # noqa: PLC0415
+        from coalmine_consumers.store.outcomes import find_exposures  # noqa: PLC0415
+
         with self.cursor() as cursor:
             found = find_exposures(cursor, self.directory)
         if found is None:

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute
 
 from coalmine_registry.roles import Role
 from coalmine_server.api.auth import needs
+from coalmine_server.api.later_routes import LaterRouter, collection_of
 from coalmine_server.api.parameters import known_parameters
 
 MEASURES: Final[Mapping[str, Sequence[str]]] = {
@@ -54,7 +55,7 @@ PROMPTS: Final = (
 )
 """Modules of the prompt registry."""
 
-_FOR_READERS: Final = frozenset(("ad_hoc", "calls", "costs", "measures", "pipeline", "readouts"))
+FOR_READERS: Final = frozenset(("ad_hoc", "calls", "costs", "measures", "pipeline", "readouts"))
 """Whose routes do not name a role each."""
 
 _BEARER = Depends(HTTPBearer(auto_error=False, description="For OpenAPI; the middleware checks it."))
@@ -73,11 +74,6 @@ def module_of(path: str) -> str | None:
     return next((name for name, collections in MEASURES.items() if collection in collections), None)
 
 
-def collection_of(path: str) -> str:
-    """What a path has after `/v1/`: `versions`."""
-    return path.partition("/v1/")[2].partition("/")[0]
-
-
 def routes_of(modules: Iterable[str], collection: str | None = None) -> list[BaseRoute]:
     """The routes of some modules, in this order; given a collection, only those below it."""
     return [route for name in modules for route in _routes(name, collection)]
@@ -87,7 +83,7 @@ def routes_of(modules: Iterable[str], collection: str | None = None) -> list[Bas
 def _routes(name: str, collection: str | None) -> Sequence[BaseRoute]:
     module: ModuleType = import_module(f"coalmine_server.api.routes.{name}")
     router = APIRouter(generate_unique_id_function=operation_id)
-    for_readers = [needs(Role.READER)] if name in _FOR_READERS else []
+    for_readers = [needs(Role.READER)] if name in FOR_READERS else []
     router.include_router(_below(module.router, collection), dependencies=[_BEARER, *for_readers, KNOWN])
     changes: APIRouter | None = getattr(module, "changes", None)
     if changes is not None:
@@ -97,6 +93,8 @@ def _routes(name: str, collection: str | None) -> Sequence[BaseRoute]:
 
 def _below(router: APIRouter, collection: str | None) -> APIRouter:
     """A router with the routes of one collection: FastAPI looks at every route before the one that fits."""
+    if isinstance(router, LaterRouter):
+        return router.below(collection)
     if collection is None:
         return router
     narrowed = copy(router)

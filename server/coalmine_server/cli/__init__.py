@@ -1,5 +1,5 @@
 """The `coalmine` command."""
 
-from coalmine_server.cli.main import main
+from coalmine_server.cli.main import main, program
 
-__all__ = ["main"]
+__all__ = ["main", "program"]

@@ -9,6 +9,7 @@ import typer
 
 from coalmine_server.cli.invocation import invocation
 from coalmine_server.cli.output import progress_bar
+from coalmine_server.cli.quick_end import only_asks
 from coalmine_server.moment import MOMENT_HELP
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def asking(context: typer.Context, *, quiet: bool) -> Iterator["Client"]:
     from coalmine_server.client import open_client
 
     settings = invocation(context).settings(asks=True)
+    only_asks()
     with ExitStack() as stack:
         with progress_bar("ingesting the spool", quiet=quiet) as advance:
             client = stack.enter_context(

@@ -18,7 +18,6 @@ from coalmine_schemas.discovery import (
 )
 from coalmine_server.client.http import RETRY_S, SAY_AFTER_S, Client
 from coalmine_server.errors import Unavailable
-from coalmine_server.late_logs import configure_now
 from coalmine_server.settings import Settings
 
 if TYPE_CHECKING:  # commands that ask a server need no database
@@ -54,7 +53,6 @@ def open_client(settings: Settings, *, progress: "CatchUpProgress | None" = None
         with _remote(endpoint) as client:
             yield client
         return
-    configure_now()
     # Imported before the store is opened, because other commands wait for it: FastAPI and DuckDB.
     from coalmine_server.client.in_process import in_process_client  # noqa: PLC0415
     from coalmine_server.services.catch_up import catch_up  # noqa: PLC0415

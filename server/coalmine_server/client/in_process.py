@@ -1,8 +1,9 @@
 """The API in this process: what answers a command where no server runs."""
 
 import asyncio
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -13,7 +14,8 @@ from starlette.types import Receive, Scope, Send
 from coalmine_consumers.store import Store
 from coalmine_registry.roles import Actor
 from coalmine_server.api.app import build_api
-from coalmine_server.api.modules import MEASURES, collection_of, module_of
+from coalmine_server.api.later_routes import collection_of
+from coalmine_server.api.modules import FOR_READERS, MEASURES, module_of
 from coalmine_server.client.http import Client
 from coalmine_server.services.experiment_plans import RegistryWhenAsked
 from coalmine_server.services.owned_store import OwnedStore
@@ -34,7 +36,8 @@ def in_process_client(settings: Settings, store: Store) -> Iterator[Client]:
         module = module_of(scope["path"])
         # Where no module is known the whole API answers, which is built once for all such paths.
         collection = None if module is None else collection_of(scope["path"])
-        await api_of(module, collection)(scope, receive, send)
+        with _without_old_models() if module in FOR_READERS else nullcontext():
+            await api_of(module, collection)(scope, receive, send)
 
     client = Client("http://in-process", None, transport=_Transport(as_system))
     try:
@@ -42,6 +45,24 @@ def in_process_client(settings: Settings, store: Store) -> Iterator[Client]:
     finally:
         client.close()
         owned.close_databases()
+
+
+@contextmanager
+def _without_old_models() -> Iterator[None]:
+    """Hides pydantic.v1 for a while, as if this pydantic had none, which FastAPI is prepared for.
+
+    It asks of each model of a route whether it is one of those: the import takes as long as the answer does,
+    and no route here has any. Only where no other library's code runs, which may want it.
+    """
+    old = "pydantic.v1"
+    hidden = old not in sys.modules
+    if hidden:
+        sys.modules[old] = None  # type: ignore[assignment] # an import finds no module: Python's reference, 5.3.1
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules[old]
 
 
 class _OneStore:

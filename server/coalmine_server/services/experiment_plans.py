@@ -5,34 +5,33 @@ carry the same, but late, and not while Kafka is down. So both are used: the reg
 it does not know (a collector that runs apart, a new registry).
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-import structlog
-
 from coalmine_consumers.store import Store
 from coalmine_registry.errors import NotFound
-from coalmine_registry.records import ExperimentRecord
 from coalmine_schemas.errors import Transient
 from coalmine_server.settings import Settings
 from coalmine_server.settings.readout import ReadoutSettings
 
-if TYPE_CHECKING:  # numpy, which a question about measures does not need
+if TYPE_CHECKING:  # numpy and the registry's records, which a question about measures does not need
     from coalmine_analytics.readout import ExperimentPlans, Plan, Readouts
+    from coalmine_registry.records import ExperimentRecord
 
 AGAIN_S = 30.0
 """Seconds before asking a registry again that did not respond: readouts wait for the answer."""
 
-_log = structlog.stdlib.get_logger("coalmine.readouts")
+_log = logging.getLogger("coalmine.readouts")
 
 
 class ExperimentRegistry(Protocol):
     """The part of a registry that is used; implemented by `coalmine_registry.registry.Registry`."""
 
-    def experiment(self, name: str) -> ExperimentRecord:
+    def experiment(self, name: str) -> "ExperimentRecord":
         """Returns one experiment with the history of its weights.
 
         Raises:
@@ -85,7 +84,7 @@ class RegistryPlans:
             stopped=record.status == "stopped",
         )
 
-    def _record(self, experiment: str) -> ExperimentRecord | None:
+    def _record(self, experiment: str) -> "ExperimentRecord | None":
         known = self._known.get(experiment)
         if (known is not None and known.status == "stopped") or self._clock() < self._ask_again_at:
             return known
@@ -96,7 +95,8 @@ class RegistryPlans:
         except Transient as error:
             self._ask_again_at = self._clock() + AGAIN_S
             _log.warning(
-                "the registry does not respond; using the last known plans of experiments", reason=str(error)
+                "the registry does not respond; using the last known plans of experiments",
+                extra={"reason": str(error)},
             )
         return self._known.get(experiment)
 
@@ -113,7 +113,7 @@ class RegistryWhenAsked:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def experiment(self, name: str) -> ExperimentRecord:
+    def experiment(self, name: str) -> "ExperimentRecord":
         """See `ExperimentRegistry.experiment`."""
         if self._settings.registry.url is None and not self._settings.registry_file.exists():
             raise NotFound("no registry yet: `coalmine serve` creates it")

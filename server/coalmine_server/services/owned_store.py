@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from coalmine_consumers.store import Store
 from coalmine_server.errors import Unavailable
+from coalmine_server.late_logs import configure_now
 from coalmine_server.services.rebuild import RebuildTask
 from coalmine_server.settings import Settings
 
@@ -153,6 +154,7 @@ class OwnedStore:
         """The alerts of this process."""
         from coalmine_server.services.alerting import Alerting  # noqa: PLC0415 - imports SQLAlchemy
 
+        configure_now()  # they log by structlog
         return Alerting(self)
 
     @cached_property
@@ -160,6 +162,7 @@ class OwnedStore:
         """The evaluations of this process."""
         from coalmine_server.services.evals import Evaluations  # noqa: PLC0415 - imports SQLAlchemy
 
+        configure_now()  # they log by structlog
         return Evaluations(self)
 
     def missing_scores(self, environment: str, prompt: str) -> Mapping[str, str]:

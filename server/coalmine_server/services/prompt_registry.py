@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -10,8 +11,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-
-import structlog
 
 from coalmine_registry.errors import DatabaseUnavailable, Invalid
 from coalmine_registry.experiment_plan import ExperimentPlan
@@ -30,7 +29,7 @@ T = TypeVar("T")
 
 OLD_TOKENS_FILE = "tokens.json"
 
-_log = structlog.stdlib.get_logger("coalmine.registry")
+_log = logging.getLogger("coalmine.registry")
 
 
 def utc_now() -> datetime:
@@ -46,7 +45,7 @@ def when_open(action: Callable[[], T], stop: threading.Event | None) -> T:
     """
 
     def wait(error: Transient, pause_s: float) -> None:
-        _log.warning("cannot start yet", reason=str(error), again_in_s=round(pause_s, 1))
+        _log.warning("cannot start yet", extra={"reason": str(error), "again_in_s": round(pause_s, 1)})
 
     return retry(action, RetryPolicy(), stop or threading.Event(), wait)
 
@@ -115,7 +114,7 @@ def _take_over_tokens(settings: Settings, registry: Registry) -> None:
         ) from error
     # Kept, in case an older version of Coalmine is installed again. Nothing reads it under this name.
     path.replace(path.with_name(f"{OLD_TOKENS_FILE}.taken-over"))
-    _log.info("imported tokens into the registry, as admins", tokens=taken)
+    _log.info("imported tokens into the registry, as admins", extra={"tokens": taken})
 
 
 LOCAL_TOKEN_NAME = "local"  # noqa: S105 - the name of a token, not a token

@@ -1,16 +1,17 @@
 """A rebuild in the server: it takes minutes, so it is started and watched, not waited for."""
 
+import logging
 import threading
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import structlog
-
-from coalmine_consumers.maintenance.rebuild import Progress, rebuild
 from coalmine_consumers.results import RebuildStatus
 from coalmine_consumers.store import Store
 
-_log = structlog.stdlib.get_logger("coalmine.rebuild")
+if TYPE_CHECKING:
+    from coalmine_consumers.maintenance.rebuild import Progress
+
+_log = logging.getLogger("coalmine.rebuild")
 
 
 class RebuildTask:
@@ -34,16 +35,18 @@ class RebuildTask:
             return self._status
 
     def _run(self, store: Store) -> None:
+        from coalmine_consumers.maintenance.rebuild import rebuild  # noqa: PLC0415 - most processes never do
+
         try:
             result = rebuild(store, self._progress)
         except Exception as error:  # noqa: BLE001 - whatever it was, it is the answer
             _log.exception("rebuild failed")
             self._set(state="failed", reason=f"{type(error).__name__}: {error}")
         else:
-            _log.info("rebuilt", counted=result.counted)
+            _log.info("rebuilt", extra={"counted": result.counted})
             self._set(state="done", result=result)
 
-    def _progress(self, progress: Progress) -> None:
+    def _progress(self, progress: "Progress") -> None:
         self._set(counted=progress.counted, total=progress.total)
 
     def _set(self, **changes: Any) -> None:  # noqa: ANN401

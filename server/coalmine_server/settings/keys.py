@@ -34,6 +34,8 @@ class SettingKey:
     secret: bool
     is_json: bool
     """True for lists and tables, which the environment has as JSON."""
+    is_table: bool
+    """True for tables alone."""
     section: type[BaseModel]
     """The model with its field."""
     field: str
@@ -72,6 +74,7 @@ def _key(path: tuple[str, ...], section: type[BaseModel], field: str, annotation
         variable=ENV_PREFIX + "_".join(path).upper(),
         secret="SecretStr" in str(annotation) or annotation is SecretStr,
         is_json=get_origin(annotation) in (dict, list, tuple),
+        is_table=get_origin(annotation) is dict,
         section=section,
         field=field,
     )

@@ -6,7 +6,6 @@ Rows for `coalmine settings show` have secrets masked.
 
 import json
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from coalmine_schemas.discovery import expanded, home_of, is_of_platform
 from coalmine_schemas.errors import InvalidParameter, nearest
-from coalmine_schemas.own_prices import read_own_prices
 from coalmine_schemas.safe_text import MASK, masked
 from coalmine_server.errors import ConfigurationError, UnknownSetting
 from coalmine_server.settings.keys import (
@@ -29,6 +27,9 @@ from coalmine_server.settings.keys import (
 from coalmine_server.settings.model import Settings
 
 FILE_NAME = "coalmine.toml"
+
+_SHOWN_CHARS = 80
+"""Of a value that is refused."""
 
 OriginKind = Literal["command line", "environment", "file", "default"]
 
@@ -111,6 +112,8 @@ def check_prices(settings: Settings) -> None:
         ConfigurationError: It is not valid; names file, line and remedy.
     """
     if settings.pricing_file is not None:
+        from coalmine_schemas.own_prices import read_own_prices  # noqa: PLC0415 - most homes have no file
+
         try:
             read_own_prices(settings.pricing_file)
         except InvalidParameter as error:
@@ -179,6 +182,8 @@ def _is_address(name: str) -> bool:
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - most commands find no file
+
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -194,15 +199,20 @@ def _of_environment(environ: Mapping[str, str]) -> dict[str, object]:
     for key in SETTING_KEYS:
         text = texts.get(key.variable)
         if text is not None:
-            found[key.name] = _from_json(text) if key.is_json else text
+            found[key.name] = _from_json(key, text) if key.is_json else text
     return found
 
 
-def _from_json(text: str) -> object:
+def _from_json(key: SettingKey, text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
-        return text  # whose refusal names the setting
+    except ValueError as error:
+        shown = "a secret" if key.secret else repr(masked(text[:_SHOWN_CHARS]))
+        sample = '{"key": "value"}' if key.is_table else '["first", "second"]'
+        raise ConfigurationError(
+            f"{key.variable} is not valid JSON: {error}; it is {shown}",
+            f"write it like {sample}, in quotes of the shell, or set {key.name} in {FILE_NAME}",
+        ) from error
 
 
 def _first_of(

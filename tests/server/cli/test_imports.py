@@ -57,11 +57,11 @@ print(json.dumps(found), file=sys.stderr)
 
 
 def _loaded_by(
-    commands: Sequence[Sequence[str]], server: ServerProcess, folder: Path
+    commands: Sequence[Sequence[str]], server: ServerProcess, folder: Path, heavy: Sequence[str] = _HEAVY
 ) -> dict[str, list[str]]:
     """Heavy modules that are loaded after each of these commands, run one after the other."""
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, json.dumps([_HEAVY, commands])],
+        [sys.executable, "-c", _PROGRAM, json.dumps([heavy, commands])],
         env=environment(folder, {"COALMINE_SERVER_URL": server.url, "COALMINE_TOKEN": server.token}),
         cwd=folder,
         capture_output=True,
@@ -106,13 +106,34 @@ def test_commands_over_measures_that_ask_a_server_import_no_store(
     assert {command: modules for command, modules in found.items() if modules} == {}
 
 
-def test_a_command_that_answers_from_the_store_imports_no_pandas(tmp_path: Path) -> None:
+def test_a_table_of_plain_words_needs_neither_rich_nor_the_classes_of_other_tables(
+    busy_server: ServerProcess, tmp_path: Path
+) -> None:
+    others = ("rich", "tomllib", "coalmine_consumers.results.costs", "coalmine_consumers.results.audit")
+    found = _loaded_by([("versions",)], busy_server, tmp_path, others)
+    assert found == {"versions": []}
+
+
+_UNNEEDED = {"pandas", "pydantic.v1", "pydantic_settings", "rich", "structlog"}
+_OF_WRITING = {
+    *(
+        "coalmine_consumers.store.commit",
+        "coalmine_consumers.maintenance",
+        "coalmine_consumers.aggregation.cells",
+    ),
+    *("pyarrow.parquet", "coalmine_schemas.events", "coalmine_registry.records"),
+}
+
+
+def test_a_command_that_answers_from_the_store_imports_no_pandas_and_nothing_that_writes(
+    tmp_path: Path,
+) -> None:
     with Coalmine("imports", home=tmp_path) as client, client.call("p", version="1.0.0", model="m") as call:
         call.record(input_tokens=1, output_tokens=1)
     coalmine_json("versions", "--json", home=tmp_path)  # ingests, which does import it
     program = (
         "import sys; from coalmine_server.cli.app import app; app(['versions'], standalone_mode=False);"
-        "print(*({'pandas', 'pydantic_settings', 'rich.markdown', 'duckdb'} & set(sys.modules)))"
+        f"print(*({_UNNEEDED | _OF_WRITING | {'duckdb'}!r} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

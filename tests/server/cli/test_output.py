@@ -83,6 +83,36 @@ def test_no_line_is_longer_than_the_screen_and_no_word_or_number_is_cut(columns:
         assert "--wide shows all" in shown or "sentence of many" in shown
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("tone", 1200, 0.0000105, None, ["a", "b"]),
+        ("a sentence of many words", -5, None, True, []),
+        ("", 0, 99.5, False, ["x" * 30, "y"]),
+    ],
+)
+def test_a_table_in_a_pipe_is_what_rich_would_write(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    row: tuple[object, ...],
+    wrapped: bool,
+) -> None:
+    rows = [row, ("other", 7, 1.5, True, ["z"])]
+    columns = ("prompt", "requests", "USD/request", "told", "models")
+    output.write_table(columns, rows, empty="nothing", wrapped=wrapped)
+    plain = capsys.readouterr().out
+    monkeypatch.setattr(output, "_fits", lambda *_: False)
+    output.write_table(columns, rows, empty="nothing", wrapped=wrapped)
+    assert plain == capsys.readouterr().out
+
+
+def test_a_name_in_other_letters_keeps_the_columns_in_line(capsys: pytest.CaptureFixture[str]) -> None:
+    output.write_table(("prompt", "calls"), [("\u65e5\u672c", 1), ("tone", 2)], empty="nothing")
+    # Each of the two letters takes two places on a screen.
+    assert capsys.readouterr().out.splitlines()[1:] == ["\u65e5\u672c        1", "tone        2"]
+
+
 LONG_NAME = """
 from coalmine_server.cli.output import write_table
 columns = ("prompt", "version", "requests", "errors", "USD/request", "p95 ms", "quality")

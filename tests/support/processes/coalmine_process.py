@@ -16,7 +16,7 @@ import httpx2
 from tests.support.eventually import eventually
 from tests.support.processes.warm_command import WarmProcess, warm_command
 
-COMMAND = [sys.executable, "-c", "from coalmine_server.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from coalmine_server.cli import program; program()"]
 """The entry point `coalmine`, also where the scripts of this environment are not on the path."""
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 
 from coalmine_consumers import queries
 from coalmine_consumers.results import CallContext, FeedbackRow, Opinion, StoredCall
@@ -11,12 +11,13 @@ from coalmine_registry.defaults import PAGE_SIZE
 from coalmine_registry.roles import Role
 from coalmine_schemas.results import Page
 from coalmine_server.api.auth import actor_of
+from coalmine_server.api.later_routes import LaterRouter
 from coalmine_server.api.parameters import Cursor, Limit, Owned
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.routes.measures import Chosen
 from coalmine_server.errors import NotFound
 
-router = APIRouter(prefix="/v1", tags=["measures"])
+router = LaterRouter(prefix="/v1", tags=["measures"])
 
 CallPath = Annotated[UUID, Path(description="Id of the call.")]
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
 from coalmine_alerts.results.spending import Spending
 from coalmine_analytics.results.savings import Savings
@@ -10,12 +10,13 @@ from coalmine_consumers import queries
 from coalmine_consumers.results import CostDimension, Costs
 from coalmine_registry.roles import Role
 from coalmine_server.api.auth import actor_of
+from coalmine_server.api.later_routes import LaterRouter
 from coalmine_server.api.parameters import LONGEST_PAGE, Owned
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.routes.measures import Chosen
 from coalmine_server.services import costs as services
 
-router = APIRouter(prefix="/v1", tags=["costs"])
+router = LaterRouter(prefix="/v1", tags=["costs"])
 
 Name = Annotated[str | None, Query(min_length=1, max_length=500)]
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from coalmine_alerts.results.models import CalendarModel
 from coalmine_consumers import queries
@@ -22,6 +22,7 @@ from coalmine_consumers.results import (
 )
 from coalmine_schemas.results import Page
 from coalmine_server.api.auth import actor_of
+from coalmine_server.api.later_routes import LaterRouter
 from coalmine_server.api.parameters import LONGEST_PAGE, LONGEST_SERIES, Cursor, Limit, Owned, SeriesLimit
 from coalmine_server.api.problems import problem_responses
 from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
@@ -29,7 +30,7 @@ from coalmine_server.moment import MOMENT_HELP
 from coalmine_server.services.model_calendar import model_calendar
 from coalmine_server.services.moment_parameter import Moment, check_period
 
-router = APIRouter(prefix="/v1", tags=["measures"])
+router = LaterRouter(prefix="/v1", tags=["measures"])
 
 DEFAULT_SHARES = (0.5, 0.9, 0.95, 0.99)
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from coalmine_consumers import queries
@@ -21,6 +21,7 @@ from coalmine_consumers.results import (
 from coalmine_registry.roles import Role
 from coalmine_schemas.results import Page
 from coalmine_server.api.auth import needs
+from coalmine_server.api.later_routes import LaterRouter
 from coalmine_server.api.parameters import Cursor, Limit, Owned, SeriesLimit
 from coalmine_server.api.plain_json import PlainJsonRoute
 from coalmine_server.api.problems import problem_responses
@@ -28,7 +29,7 @@ from coalmine_server.api.representation import ARROW_TOO, Wanted, represented
 from coalmine_server.errors import NotFound
 from coalmine_server.services.pipeline import audited, discarded, ingest_status, replayed
 
-router = APIRouter(prefix="/v1", tags=["pipeline"], route_class=PlainJsonRoute)
+router = LaterRouter(prefix="/v1", tags=["pipeline"], route_class=PlainJsonRoute)
 
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 

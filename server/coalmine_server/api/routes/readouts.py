@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 
 from coalmine_analytics.results.breakdown import Breakdown
 from coalmine_analytics.results.catalogue import MetricRow
@@ -19,6 +19,7 @@ from coalmine_rollouts.records import RolloutStatus
 from coalmine_schemas.results import Page
 from coalmine_server.api.auth import needs
 from coalmine_server.api.bodies import BeginAnewBody, PlanCheckBody, RolloutCheckBody
+from coalmine_server.api.later_routes import LaterRouter
 from coalmine_server.api.parameters import ExperimentPath, Owned, RolloutPath, SeriesLimit
 from coalmine_server.api.plain_json import PlainJsonRoute
 from coalmine_server.api.problems import problem_responses
@@ -42,8 +43,8 @@ from coalmine_server.services.owned_store import OwnedStore
 from coalmine_server.services.rollout_plans import checked_rollout, chosen_plan, environment_of
 from coalmine_server.services.timeline import TimelineQuestion, timeline
 
-router = APIRouter(prefix="/v1", tags=["readouts"], route_class=PlainJsonRoute)
-changes = APIRouter(prefix="/v1", tags=["readouts"], route_class=PlainJsonRoute)
+router = LaterRouter(prefix="/v1", tags=["readouts"], route_class=PlainJsonRoute)
+changes = LaterRouter(prefix="/v1", tags=["readouts"], route_class=PlainJsonRoute)
 """What takes more than reading."""
 
 

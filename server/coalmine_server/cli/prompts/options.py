@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from coalmine_server.cli.invocation import invocation
+from coalmine_server.cli.quick_end import only_asks
 
 if TYPE_CHECKING:
     from coalmine_server.client import Client
@@ -111,6 +112,7 @@ def registry_client(context: typer.Context, token: TextIO | None) -> Iterator["C
 
     # From a file, because everybody on this machine sees the arguments of a process.
     text = None if token is None else token.read().strip()
+    only_asks()
     with open_registry_client(invocation(context).settings(asks=True, token=text)) as client:
         yield client
 
