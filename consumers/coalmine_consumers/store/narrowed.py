@@ -1,7 +1,7 @@
 """Raw rows of a stretch of time, or of ids, without opening the files that have none of them.
 
-DuckDB opens every file that a view names, to learn from its footer that nothing in it is wanted. With hundreds
-of files that takes longer than reading what is. The manifest knows the extent of each.
+DuckDB opens every file that a view names, to learn from its footer that nothing in it is wanted. With
+hundreds of files that takes longer than reading what is. The manifest knows the extent of each.
 """
 
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ def narrow(
     Rows outside the stretch may still be seen: a query says which it wants all the same.
 
     Args:
-        cursor: In a transaction, at whose end by `rollback` or `widen` all files are back. The list of files is
-            of this transaction's state: a later one may have moved rows to other files.
+        cursor: In a transaction, at whose end by `rollback` or `widen` all files are back. The list of files
+            is of this transaction's state: a later one may have moved rows to other files.
         event: Whose rows.
         stretch: All that is going to be asked for lies in it.
     """
