@@ -6,6 +6,7 @@ from coalmine_consumers.experiments import Periods, VersionSpan
 from coalmine_consumers.explain.contributions import Threshold, measuring
 from coalmine_consumers.explain.question import Question
 from coalmine_consumers.sql import fetch_rows, statement
+from coalmine_consumers.store import Stretch, narrow, widen
 
 # On one line: it is named in a comment of the statement, too.
 _SPANS_OF = (
@@ -39,7 +40,20 @@ def lay_out(cursor: duckdb.DuckDBPyConnection, question: Question) -> None:
         "b_until": b.until,
         **measure.parameters,
     }
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE explained_requests AS {query}", parameters).fetchall()
+    begins, ends = (a.since, b.since), (a.until, b.until)
+    stretch = Stretch(
+        since=None if None in begins else min(filter(None, begins)),
+        until=None if None in ends else max(filter(None, ends)),
+    )
+    cursor.begin()
+    try:
+        narrow(cursor, "requests", stretch)
+        cursor.execute(f"CREATE OR REPLACE TEMP TABLE explained_requests AS {query}", parameters).fetchall()
+        widen(cursor, "requests")
+        cursor.commit()
+    except BaseException:
+        cursor.rollback()
+        raise
     if measure.threshold is not None:
         _hold_against(cursor, measure.threshold)
 

@@ -14,7 +14,7 @@ from coalmine_consumers.queries.histograms import Histogram
 from coalmine_consumers.queries.measures import histograms, kept_from
 from coalmine_consumers.results import CallContext, CallPlace, DeploymentMark, ServedBy, StoredCall
 from coalmine_consumers.sql import Source, statement
-from coalmine_consumers.store.reader import Reader
+from coalmine_consumers.store import Reader, Snapshot, Stretch
 
 LENGTH_WITHIN: Final = timedelta(days=1)
 """Lengths are compared with those of calls so long before and after: they are read from raw rows."""
@@ -99,15 +99,17 @@ def _percentile(histogram: Histogram, value: float) -> float:
     return float((smaller + equal / 2) / histogram.n)
 
 
-def _of_length(source: Source, call: StoredCall) -> Iterator[CallPlace]:
+def _of_length(source: Snapshot, call: StoredCall) -> Iterator[CallPlace]:
     if call.output_tokens is None:
         return
+    since, until = call.event_time - LENGTH_WITHIN, call.event_time + LENGTH_WITHIN
+    source.narrow("requests", Stretch(since=since, until=until))
     parameters = {
         "prompt": call.prompt,
         "version": call.version,
         "environment": call.environment,
-        "since": call.event_time - LENGTH_WITHIN,
-        "until": call.event_time + LENGTH_WITHIN,
+        "since": since,
+        "until": until,
         "value": call.output_tokens,
     }
     (row,) = source.rows(statement("length_place", __package__), parameters)

@@ -11,7 +11,7 @@ from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.stored_call import public
 from coalmine_consumers.results import FeedbackRow, Opinion
 from coalmine_consumers.sql import Source, statement
-from coalmine_consumers.store.reader import Reader
+from coalmine_consumers.store import Reader, Snapshot, Stretch
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.paging import BAD_CURSOR, decode_cursor, encode_cursor
 from coalmine_schemas.results import Page
@@ -76,7 +76,7 @@ def feedback(
 
 
 def _found(
-    source: Source, filters: Filters, opinion: Opinion, limit: int, cursor: str | None
+    source: Snapshot, filters: Filters, opinion: Opinion, limit: int, cursor: str | None
 ) -> list[dict[str, Any]]:
     """Ids of a page. Looks back from the end, farther and farther, until there are enough."""
     kinds = _KINDS[opinion]
@@ -97,12 +97,14 @@ def _found(
         length = _FIRST_LOOK
         while since < end and len(rows) < limit:
             begin = max(since, end - length)
+            source.narrow("feedback", Stretch(since=begin, until=until))
             ((least_id, greatest_id),) = (
                 row.values() for row in source.rows(_ASKED, {"from": begin, "to": end})
             )
             if least_id is None:  # nobody said anything
                 end, length = begin, length * 4
                 continue
+            source.narrow("requests", Stretch(least_id=least_id, greatest_id=greatest_id))
             parameters = {
                 **filters.parameters(),
                 "least_id": least_id,
@@ -130,8 +132,10 @@ def _newest(source: Source) -> datetime | None:
     return None
 
 
-def _whole(source: Source, rows: list[dict[str, Any]]) -> Mapping[str, dict[str, Any]]:
+def _whole(source: Snapshot, rows: list[dict[str, Any]]) -> Mapping[str, dict[str, Any]]:
     given, asked = ([row[name] for row in rows] for name in ("event_time", "requested_at"))
+    source.narrow("feedback", Stretch(since=min(given), until=max(given)))
+    source.narrow("requests", Stretch(since=min(asked), until=max(asked)))
     parameters = {
         "feedback_ids": [row["feedback_id"] for row in rows],
         "given_since": min(given),

@@ -8,7 +8,7 @@ from uuid import UUID
 from coalmine_consumers.raw import IngestedEvent
 from coalmine_consumers.results import CallFeedback, CallScore, StoredCall
 from coalmine_consumers.sql import Source, quote_identifier
-from coalmine_consumers.store.reader import Reader
+from coalmine_consumers.store import Reader, Stretch
 
 _PRIVATE = ("unit_id", "session_id", "input_text", "output_text", "comment", "rationale")
 _MAPS = ("request_parameters", "metrics", "segments")
@@ -24,6 +24,7 @@ def stored_call(reader: Reader, request_id: UUID, *, private: bool) -> StoredCal
         private: False to leave out texts, and identifiers of users.
     """
     with reader.snapshot() as snapshot:
+        snapshot.narrow("requests", Stretch(least_id=request_id, greatest_id=request_id))
         found = _rows(snapshot, "requests", StoredCall, request_id, private=private)
         if not found:
             return None

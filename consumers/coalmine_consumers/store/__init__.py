@@ -8,6 +8,7 @@ from coalmine_consumers.store.manifest import (
     remove_strays,
     retire_segments,
 )
+from coalmine_consumers.store.narrowed import Stretch, narrow, widen
 from coalmine_consumers.store.reader import Reader, Snapshot
 from coalmine_consumers.store.segments import ID_COLUMN, Segment, write_segment
 from coalmine_consumers.store.settings import StoreSettings
@@ -30,8 +31,10 @@ __all__ = [
     "Snapshot",
     "Store",
     "StoreSettings",
+    "Stretch",
     "live_segments",
     "missing_files",
+    "narrow",
     "raw_relation",
     "record_segment",
     "refresh_view",
@@ -39,6 +42,7 @@ __all__ = [
     "remove_strays",
     "retire_segments",
     "segment_scan",
+    "widen",
     "with_outcomes",
     "write_segment",
 ]

@@ -2,12 +2,13 @@
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
 
 from coalmine_consumers.sql import fetch_batches, fetch_rows, fetch_table
+from coalmine_consumers.store.narrowed import Stretch, narrow
 
 
 class Reader:
@@ -62,3 +63,7 @@ class Snapshot:
     def batches(self, sql: str, parameters: Mapping[str, Any] | None, rows: int) -> Generator[pa.Table]:
         """Runs one statement and returns its rows, so many at a time."""
         return fetch_batches(self._cursor, sql, parameters, rows)
+
+    def narrow(self, event: Literal["requests", "feedback"], stretch: Stretch) -> None:
+        """Opens no files without rows of a stretch from now on; see `narrowed`."""
+        narrow(self._cursor, event, stretch)

@@ -33,8 +33,13 @@ def refresh_view(connection: duckdb.DuckDBPyConnection, directory: Path, event: 
 
 def raw_relation(connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent) -> str:
     """A relation of an event's raw rows, hot and in live segments, as this transaction sees them."""
+    return relation_of(connection, event, live_paths(connection, directory, event))
+
+
+def relation_of(connection: duckdb.DuckDBPyConnection, event: IngestedEvent, paths: list[str]) -> str:
+    """A relation of an event's raw rows, hot and in these files."""
     rows = f"SELECT * FROM {quote_identifier(f'{event}_hot')}"  # noqa: S608 - a closed set of names
-    if paths := live_paths(connection, directory, event):
+    if paths:
         stored = segment_scan(connection, event, paths)
         rows += f" UNION ALL BY NAME SELECT * FROM {stored}"  # noqa: S608 - quoted by segment_scan
     return f"({rows})"
@@ -55,6 +60,11 @@ def with_outcomes(scores: str) -> str:
 def live_paths(connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent) -> list[str]:
     """The files that hold an event's rows, as this transaction sees them, without those that are gone."""
     live = connection.sql(_LIVE_PATHS, params={"event": event}).fetchall()
+    return existing_paths(directory, event, live)
+
+
+def existing_paths(directory: Path, event: IngestedEvent, live: list[tuple[str]]) -> list[str]:
+    """Those of some live files that are there, each with its folder; says how many are not."""
     paths = [str(directory / path) for (path,) in live if (directory / path).is_file()]
     if len(paths) < len(live):
         _log.error("%d of %d segment files of %s are missing", len(live) - len(paths), len(live), event)

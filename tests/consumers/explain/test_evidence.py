@@ -14,9 +14,9 @@ from coalmine_consumers.experiments import VersionPair, version_sums
 from coalmine_consumers.explain import Evidence, NoEvidence, Question, Side, evidence, known_cells
 from coalmine_consumers.explain.dimensions import MOST_MIXES, Dimension, Size, Value
 from coalmine_consumers.explain.selection import MixCount, choose
-from coalmine_consumers.store import Store
+from coalmine_consumers.store import Store, StoreSettings, live_segments
 from coalmine_schemas.errors import InvalidParameter
-from tests.support.data.store_feed import START, Feed, Row, many_requests, reactions_to, request
+from tests.support.data.store_feed import START, Feed, Row, many_requests, reactions_to, request, score
 
 VERSIONS = Question(prompt="refund", cells="errors", a=Side("1.0.0"), b=Side("1.1.0"))
 MANY = Size(10_000, 10_000, 100_000)
@@ -126,6 +126,33 @@ def test_requests_without_a_segment_are_a_value_of_their_own(own_store: Store) -
     values = read(own_store, VERSIONS).values
     named = dict(zip(values.value, values.requests.sum(axis=1).tolist(), strict=True))
     assert named == {"paid": 40, "": 20}
+
+
+def test_neither_files_of_other_times_nor_what_is_said_of_other_requests_is_needed(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "store", StoreSettings(segment_min_rows=10, segment_min_day_rows=1))
+    feed = Feed()
+    hours = [[request(50 * hour + n, START + timedelta(hours=hour)) for n in range(20)] for hour in range(4)]
+    for at, rows in enumerate(hours):
+        said = [score(1_000 + 50 * at + n, row, n / 20) for n, row in enumerate(rows)]
+        store.commit(feed.batch(rows, [], said))
+    asked = replace(
+        TIMES,
+        cells="quality",
+        a=Side(None, START + timedelta(hours=1), START + timedelta(hours=2)),
+        b=Side(None, START + timedelta(hours=2), START + timedelta(hours=3)),
+    )
+    before = read(store, asked)
+    with store.cursor() as cursor:
+        files = live_segments(cursor)
+    others = [each for each in files if each.event == "requests"]
+    for each in (others[0], others[-1]):
+        (store.directory / each.path).unlink()
+    found = read(store, asked)
+    assert [each.requests for each in found.spans] == [20, 20]
+    np.testing.assert_array_equal(found.cells.x, before.cells.x)
+    np.testing.assert_allclose(found.cells.y, before.cells.y, rtol=1e-12)
+    assert found.cells.y.sum() == pytest.approx(2 * sum(n / 20 for n in range(20)))
+    store.close()
 
 
 def test_what_tells_users_apart_is_left_out_by_name(own_store: Store) -> None:

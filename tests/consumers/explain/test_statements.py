@@ -30,6 +30,9 @@ CREATE TABLE explained_requests AS SELECT * FROM (VALUES
            output_tokens, latency_ms, streamed, resolution, bucket, x, y)
 """
 
+ASKED = "CREATE TABLE asked AS SELECT * FROM (VALUES ('s'), ('r')) AS rows (request_id)"
+"""The requests in question: what is said of those before and after them is not read."""
+
 
 @pytest.fixture
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
@@ -109,9 +112,11 @@ def test_sampled_requests(connection: duckdb.DuckDBPyConnection) -> None:
 def test_score_reactions(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "CREATE TABLE scores AS SELECT * FROM (VALUES "
-        "('r', 'quality', 0.5), ('r', 'quality', 0.25), ('s', 'quality', 1.0), ('r', 'tone', 9.0)"
+        "('r', 'quality', 0.5), ('r', 'quality', 0.25), ('s', 'quality', 1.0), ('r', 'tone', 9.0), "
+        "('a', 'quality', 9.0), ('t', 'quality', 9.0)"
         ") AS rows (request_id, name, value)"
     )
+    connection.execute(ASKED)
     assert sorted(run(connection, "score_reactions", name="quality")) == [("r", 2, 0.75), ("s", 1, 1.0)]
 
 
@@ -121,9 +126,11 @@ def test_feedback_reactions(connection: duckdb.DuckDBPyConnection) -> None:
         "('r', 'a', 1, 1, 'up', NULL, NULL), ('r', 'b', 2, 1, 'down', 'no', 4.0), "
         "('r', 'c', 3, 1, NULL, NULL, 2.0), "
         "('s', NULL, 4, 1, NULL, 'no', NULL), ('r', 'a', 5, 2, 'down', NULL, NULL), "
-        "('r', 'a', 6, 3, 'up', NULL, NULL)"
+        "('r', 'a', 6, 3, 'up', NULL, NULL), ('a', 'a', 7, 1, 'up', NULL, NULL), "
+        "('t', 'a', 8, 1, 'up', NULL, NULL)"
         ") AS rows (request_id, unit_id, feedback_id, event_time, thumbs, correction, rating)"
     )
+    connection.execute(ASKED)
     assert sorted(run(connection, "feedback_reactions")) == [
         ("r", 3, 1, 2, 1, 2, 6.0),
         ("s", 1, 1, 0, 0, 0, 0.0),

@@ -1,13 +1,14 @@
 """The inbox of feedback, from raw rows: what is negative first, a page at a time."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coalmine_consumers.queries import Filters, feedback
 from coalmine_consumers.results import FeedbackRow
-from coalmine_consumers.store import Store
+from coalmine_consumers.store import Store, StoreSettings, live_segments
 from coalmine_schemas.errors import InvalidParameter
 from tests.support.data.store_feed import START, Feed, Row, request
 from tests.support.data.store_feed import feedback as said
@@ -66,6 +67,27 @@ def test_who_thinks_better_of_it_is_not_negative(store: Store, asked: list[Row])
     assert [(row.request_id, row.thumbs) for row in inbox(store, Filters(), "negative")] == [
         (asked[1]["request_id"], "down")
     ]
+
+
+def test_requests_of_other_times_are_not_needed(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "store", StoreSettings(segment_min_rows=10, segment_min_day_rows=1))
+    feed = Feed()
+    for hour in range(0, 96, 24):
+        at = START + timedelta(hours=hour)
+        rows = [request(50 * hour + n, at) for n in range(20)]
+        store.commit(
+            feed.batch(rows, [said(50 * hour + n, row, at, thumbs="down") for n, row in enumerate(rows)])
+        )
+    filters = Filters(since=START + timedelta(hours=24), until=START + timedelta(hours=25))
+    before = inbox(store, filters, "negative")
+    with store.cursor() as cursor:
+        files = live_segments(cursor)
+    of_requests = [each for each in files if each.event == "requests"]
+    for each in (of_requests[0], of_requests[2]):
+        (store.directory / each.path).unlink()
+    assert len(before) == 20
+    assert inbox(store, filters, "negative") == before
+    store.close()
 
 
 def test_filters_are_about_the_request(store: Store, asked: list[Row]) -> None:
