@@ -30,7 +30,7 @@ SETTLED_PATHS: Final = frozenset(
     f"/v1/{name}"
     for name in ("versions", "timeseries", "quantiles", "unpriced", "facets", "deployment-marks")
 )
-"""Questions whose answers depend on the query, the caller's rights and the store, where no moment is relative."""
+"""Those whose answers the time has no part in, unless a moment in the query is relative to it."""
 INTAKE_PATHS: Final = frozenset({"/v1/events", "/v1/traces", "/v1/snapshots", LINK_PATH})
 """What services, their users and replicas send all the time; all else that is sent is somebody's action."""
 KEPT_S: Final = 2.0

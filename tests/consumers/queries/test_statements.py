@@ -728,6 +728,29 @@ def test_costs(connection: duckdb.DuckDBPyConnection) -> None:
     assert (only["name"], only["requests"]) == ("prod", 3)
 
 
+def test_costliest_models(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "rollups",
+        row(0, requests=2, cost_nano_usd=40),
+        row(1, requests=1, cost_nano_usd=50, model="n"),
+        row(1, requests=3, cost_nano_usd=50, model="o", environment="dev"),
+        row(1, version="2", requests=1, cost_nano_usd=15),
+        row(2, requests=100, cost_nano_usd=10**9, model="late"),
+        row(0, resolution="hour", requests=1000, model="hour"),
+    )
+    chosen = {key: value for key, value in COSTS.items() if key not in ("bucket_s", "shown")}
+
+    def models(**values: Any) -> list[str]:
+        rows = run(connection, "costliest_models", **{**chosen, "pieces": MINUTES, **values})
+        return [each["model"] for each in rows]
+
+    by_cost = run(connection, "costs", **chosen, by="model", pieces=MINUTES)
+    assert models() == [each["name"] for each in by_cost] == ["m", "o", "n"]
+    assert models(limit=1) == ["m"]
+    assert (models(environment="dev"), models(version="2"), models(among=["q*"])) == (["o"], ["m"], [])
+
+
 def test_costs_over_time(connection: duckdb.DuckDBPyConnection) -> None:
     insert(
         connection,
