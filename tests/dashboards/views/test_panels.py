@@ -196,12 +196,9 @@ def test_only_versions_that_are_drawn_take_part_in_the_scale() -> None:
 def test_what_is_pointed_at_tells_its_version_time_and_value(panel: Panel) -> None:
     layers = drawing(panel, [row(0), row(1, "2.0.0")])["layer"]
     assert isinstance(layers, list)
-    (said,) = [
-        layer["encoding"]["tooltip"]["value"]["expr"] for layer in layers if "tooltip" in layer["encoding"]
-    ]
-    assert said.startswith(
-        '{"Version": datum["series"], "From": timeFormat(datum["time"], "%Y-%m-%d %H:%M"), '
-    )
+    (told,) = [each for layer in layers if (each := layer["encoding"].get("tooltip"))]
+    said = told["value"]["expr"]
+    assert said.startswith('{"Version": datum["series"], "From": timeFormat(datum["time"], "%Y-%m-%d %H:%M")')
     assert f'"{panel.title}": format(datum["value"], "{panel.number_format}")' in said
     assert ('"Quantile": datum["line"]' in said) is (len(panel.lines) > 1)
     assert ('"Requests": format(datum["requests"], ",d")' in said) is not panel.stacked
