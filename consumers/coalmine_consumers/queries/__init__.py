@@ -4,7 +4,7 @@ Calls and feedback, one by one, and what segments and users cost, come from the 
 """
 
 from coalmine_consumers.queries.call_context import call_context
-from coalmine_consumers.queries.costs import costs
+from coalmine_consumers.queries.costs import costliest_models, costs
 from coalmine_consumers.queries.deployment_marks import deployment_marks
 from coalmine_consumers.queries.facets import facets
 from coalmine_consumers.queries.feedback import feedback
@@ -25,6 +25,7 @@ __all__ = [
     "Filters",
     "IngestHealth",
     "call_context",
+    "costliest_models",
     "costs",
     "deployment_marks",
     "facets",

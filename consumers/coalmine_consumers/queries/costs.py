@@ -7,7 +7,7 @@ from decimal import Decimal
 from math import sqrt
 from typing import Any, Final
 
-from coalmine_consumers.queries.cover import BEGINNING, END, Piece, cover
+from coalmine_consumers.queries.cover import BEGINNING, END, KeptFrom, Piece, cover
 from coalmine_consumers.queries.filters import Filters
 from coalmine_consumers.queries.measures import NANO, kept_from, piece_rows
 from coalmine_consumers.queries.steps import RESOLUTION_OF, STEP_S, ceiling_to_step, floor_to_step
@@ -56,10 +56,11 @@ def costs(
             if by == "segment":
                 keys = _segment_keys(snapshot, since, filters.until)
                 segment = segment or (keys[0] if keys else None)
-        asked = _Asked(snapshot, filters, by, segment if by == "segment" else None, since)
+        kept = kept_from(snapshot)
+        asked = _Asked(snapshot, filters, by, segment if by == "segment" else None, since, kept)
         rows = asked.groups(limit)
         first, last = span_of(snapshot, filters.since if since is None else since, filters.until)
-        step = choose_step(first, last, "auto", kept_from(snapshot), MOST_BUCKETS)
+        step = choose_step(first, last, "auto", kept, MOST_BUCKETS)
         shown = [{"prompt": row["prompt"], "name": row["name"]} for row in rows[:MOST_LINES]]
         points = asked.groups(MOST_LINES + 1, step=step, shown=shown) if rows and over_time else []
     numbered = by == "user" and not private
@@ -91,6 +92,21 @@ def costs(
     )
 
 
+def costliest_models(reader: Reader, filters: Filters, limit: int) -> list[str]:
+    """Returns the models that answered, those that cost most first: the names that `costs` gives.
+
+    Args:
+        reader: Of the store.
+        filters: Which requests.
+        limit: Maximum number of models.
+    """
+    with reader.snapshot() as snapshot:
+        pieces = cover(filters.since, filters.until, kept_from(snapshot))
+        parameters = {**filters.parameters(), "pieces": piece_rows(pieces), "limit": limit}
+        rows = snapshot.rows(statement("costliest_models", __package__), parameters) if pieces else []
+    return [row["model"] for row in rows]
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """A question, read with time told apart and without."""
@@ -100,6 +116,7 @@ class _Asked:
     by: CostDimension
     segment: str | None
     since: datetime | None
+    kept: KeptFrom
 
     def groups(
         self, limit: int, *, step: Step | None = None, shown: Sequence[dict[str, str]] | None = None
@@ -122,7 +139,7 @@ class _Asked:
     def _pieces(self, step: Step | None) -> list[Piece]:
         since, until = self.since, self.filters.until
         if step is None:
-            return cover(since, until, kept_from(self.source))
+            return cover(since, until, self.kept)
         start = BEGINNING if since is None else floor_to_step(since, step)
         return [Piece(RESOLUTION_OF[step], start, END if until is None else ceiling_to_step(until, step))]
 

@@ -7,7 +7,14 @@ from typing import Any, get_args
 
 from coalmine_consumers.queries.cover import BEGINNING, END, KeptFrom, Piece, floor
 from coalmine_consumers.queries.filters import Filters
-from coalmine_consumers.queries.measures import Group, Name, kept_from, matching_versions, measured_groups
+from coalmine_consumers.queries.measures import (
+    METRICS,
+    Group,
+    Name,
+    kept_from,
+    measured_groups,
+    versions_of_days,
+)
 from coalmine_consumers.queries.steps import RESOLUTION_OF, STEP_S, ceiling_to_step, floor_to_step
 from coalmine_consumers.queries.version_order import cursor_name, place_after
 from coalmine_consumers.queries.versions import MOST_ROWS
@@ -33,6 +40,7 @@ def timeseries(
     filters: Filters | None = None,
     step: StepChoice = "auto",
     *,
+    metrics: Sequence[str] = METRICS,
     limit: int = MOST_ROWS,
     cursor: str | None = None,
 ) -> Timeseries:
@@ -44,6 +52,7 @@ def timeseries(
         reader: Of the store.
         filters: Which requests; all by default.
         step: Length of a bucket; later pages keep that of the first.
+        metrics: Of `METRICS`, those whose quantiles are found; those of the others are None.
         limit: Maximum number of rows.
         cursor: The `next_cursor` of the previous page.
 
@@ -55,7 +64,7 @@ def timeseries(
     with reader.snapshot() as snapshot:
         first, last = span_of(snapshot, filters.since, filters.until)
         chosen = chosen or choose_step(first, last, step, kept_from(snapshot))
-        series = _Series(snapshot, filters, chosen)
+        series = _Series(snapshot, filters, chosen, metrics)
         names = series.names()
         buckets = (last - first) / timedelta(seconds=STEP_S[chosen]) + 2  # those at the ends are begun
         if after is None and buckets * len(names) <= limit:
@@ -73,6 +82,7 @@ class _Series:
     source: Source
     filters: Filters
     step: Step
+    metrics: Sequence[str]
 
     @property
     def piece(self) -> Piece:
@@ -83,8 +93,8 @@ class _Series:
         return Piece(RESOLUTION_OF[self.step], since, until)
 
     def names(self) -> list[Name]:
-        """Versions that had requests, in order."""
-        return matching_versions(self.source, self.filters, [self.piece])
+        """Versions that may have had requests, in order: their rows tell which had."""
+        return versions_of_days(self.source, self.filters)
 
     def all_rows(self, names: Sequence[Name]) -> list[TimeseriesRow]:
         """All rows, in order."""
@@ -135,7 +145,10 @@ class _Series:
         return [_row(key, groups[key]) for key in keys]
 
     def _groups(self, piece: Piece, names: Sequence[Name]) -> Mapping[tuple[Any, ...], Group]:
-        return measured_groups(self.source, self.filters, [piece], names, bucket_s=STEP_S[self.step])
+        bucket_s = STEP_S[self.step]
+        return measured_groups(
+            self.source, self.filters, [piece], names, bucket_s=bucket_s, metrics=self.metrics, seen=False
+        )
 
 
 def _row(key: tuple[Any, ...], group: Group) -> TimeseriesRow:

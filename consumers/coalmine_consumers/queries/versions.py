@@ -8,6 +8,7 @@ from coalmine_consumers.queries.measures import (
     kept_from,
     matching_versions,
     measured_groups,
+    versions_of_days,
 )
 from coalmine_consumers.queries.version_order import cursor_name, place_after
 from coalmine_consumers.results import VersionRow
@@ -46,9 +47,13 @@ def versions(
     after = None if cursor is None else decode_cursor(cursor, (str, str))
     with reader.snapshot() as snapshot:
         pieces = cover(filters.since, filters.until, kept_from(snapshot))
+        # Mostly they are so few that all are on one page, whichever of them had requests in the period.
+        names = versions_of_days(snapshot, filters, limit + 1) if after is None and pieces else []
+        few = after is None and len(names) <= limit
         # What the prompt begins with, which a cursor may have shortened.
         begin = None if after is None else after[0][: NAME_CHARS // 2]
-        names = matching_versions(snapshot, filters, pieces, from_prompt=begin, enough=limit + 1)
+        if not few:
+            names = matching_versions(snapshot, filters, pieces, from_prompt=begin, enough=limit + 1)
         if after is not None:
             names = names[place_after(names, after) :]
         keys = (*KEYS, *(["model"] if by_model else []), PREFERRED_KEY)

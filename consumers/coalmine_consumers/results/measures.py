@@ -12,6 +12,8 @@ from coalmine_schemas.results import result
 Step = Literal["minute", "5m", "15m", "hour", "6h", "day"]
 StepChoice = Step | Literal["auto"]
 QuantileMetric = Literal["latency_ms", "time_to_first_token_ms", "cost_nano_usd"]
+MeasuredMetric = Literal["latency_ms", "time_to_first_token_ms"]
+"""Metrics whose quantiles are among the measures."""
 
 
 # Bases without slots of their own: of two bases that have some, Python makes no class.

@@ -13,7 +13,7 @@ import altair as alt
 
 from coalmine_consumers.results import Step
 from coalmine_dashboards.palette import Mode, VersionKey, style_of
-from coalmine_dashboards.parts.charts import Drawing
+from coalmine_dashboards.parts.charts import Drawing, Told, tooltip
 from coalmine_dashboards.views.marks import MarkPoint
 from coalmine_dashboards.views.panels import Panel, Point, label_of, needs_log, step_in_words
 
@@ -110,9 +110,12 @@ def _lines(
     base = base.encode(y=_value_axis(panel, "value", step, log=log), detail="line:N")
     return [
         base.mark_line(strokeWidth=1.8).encode(strokeDash=_dash(panel, names)),
-        base.mark_point(size=14, filled=True, opacity=1).transform_filter("datum.alone"),
-        # Invisible, for tooltips: a line is too thin to point at.
-        base.mark_point(size=150, opacity=0).encode(tooltip=_tooltip(panel)),
+        # Visible only where no line leads; with an invisible rim, as a line is too thin to point at.
+        base.mark_point(size=14, filled=True, strokeWidth=10, strokeOpacity=0).encode(
+            stroke=alt.value("black"),
+            fillOpacity=alt.condition("datum.alone", alt.value(1), alt.value(0)),
+            tooltip=_tooltip(panel),
+        ),
     ]
 
 
@@ -156,14 +159,16 @@ def _value_axis(panel: Panel, field: str, step: Step, *, log: bool = False) -> a
     )
 
 
-def _tooltip(panel: Panel) -> list[alt.Tooltip]:
-    return [
-        alt.Tooltip("series:N", title="Version"),
-        alt.Tooltip("time:T", title="From", format=_MOMENT),
-        *([alt.Tooltip("line:N", title="Quantile")] if len(panel.lines) > 1 else []),
-        alt.Tooltip("value:Q", title=panel.title, format=panel.number_format),
-        *([] if panel.stacked else [alt.Tooltip("requests:Q", title="Requests", format=",d")]),
-    ]
+def _tooltip(panel: Panel) -> alt.TooltipValue:
+    return tooltip(
+        [
+            Told("Version", "series"),
+            Told("From", "time", moment=_MOMENT),
+            *([Told("Quantile", "line")] if len(panel.lines) > 1 else []),
+            Told(panel.title, "value", panel.number_format),
+            *([] if panel.stacked else [Told("Requests", "requests", ",d")]),
+        ]
+    )
 
 
 def _dash(panel: Panel, names: Mapping[str, int]) -> alt.StrokeDash:

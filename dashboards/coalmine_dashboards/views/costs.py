@@ -14,7 +14,7 @@ from coalmine_analytics.results.savings import Saving
 from coalmine_consumers.results import CostDimension, CostPoint, CostRow, Costs, Step
 from coalmine_dashboards.formatting import TIME_LABEL, UNKNOWN, count, money, percent
 from coalmine_dashboards.palette import Mode, style_of
-from coalmine_dashboards.parts.charts import Drawing
+from coalmine_dashboards.parts.charts import Drawing, Told, tooltip
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.tables import Column, Html, dot
 from coalmine_dashboards.steps import length_of
@@ -143,12 +143,14 @@ def _costs_spec(colours: tuple[tuple[str, str], ...], by: CostDimension, step: S
             ),
             y2="top:Q",
             color=alt.Color("name:N", scale=scale, legend=None),
-            tooltip=[
-                alt.Tooltip("name:N", title=DIMENSIONS[by]),
-                alt.Tooltip("time:T", title="From", format="%Y-%m-%d %H:%M"),
-                alt.Tooltip("usd:Q", title="Cost", format="$.3~r"),
-                alt.Tooltip("requests:Q", title="Requests", format=",d"),
-            ],
+            tooltip=tooltip(
+                [
+                    Told(DIMENSIONS[by], "name"),
+                    Told("From", "time", moment="%Y-%m-%d %H:%M"),
+                    Told("Cost", "usd", "$.3~r"),
+                    Told("Requests", "requests", ",d"),
+                ]
+            ),
         )
     )
     return alt.LayerChart(layer=[drawing], height=_HEIGHT_PX).to_dict()

@@ -275,10 +275,10 @@ def _elsewhere(request: Request) -> None:
     request.app.state.stores.owned_store()
 
 
-def _state_of(stores: Stores) -> tuple[int, int] | None:
+def _state_of(stores: Stores) -> tuple[object, int] | None:
     """What differs once the store has changed; None while there is none."""
     try:
         store = stores.owned_store().store
     except (NotReady, NotFound):
         return None
-    return id(store), store.changes
+    return store, store.changes  # not its id, which the next one may have

@@ -5,14 +5,18 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coalmine_registry.roles import Actor
+from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.feedback_link import LINK_PATH
 from coalmine_server.api.sent import Sent, send_as_sent
+from coalmine_server.moment import parse_moment
 
 SHARED_PATHS: Final = frozenset(
     f"/v1/{name}"
@@ -22,16 +26,26 @@ SHARED_PATHS: Final = frozenset(
     )
 )
 """Questions about measures: their answers depend on the query, the caller's rights, the store, the time."""
+SETTLED_PATHS: Final = frozenset(
+    f"/v1/{name}"
+    for name in ("versions", "timeseries", "quantiles", "unpriced", "facets", "deployment-marks")
+)
+"""Those whose answers the time has no part in, unless a moment in the query is relative to it."""
 INTAKE_PATHS: Final = frozenset({"/v1/events", "/v1/traces", "/v1/snapshots", LINK_PATH})
 """What services, their users and replicas send all the time; all else that is sent is somebody's action."""
 KEPT_S: Final = 2.0
 """While the store is as it was, an answer is given again for so long: some depend on the time, too."""
+SETTLED_S: Final = 60.0
+"""The same of answers that the time has no part in: over a store at rest, open pages then cost little."""
 OLDEST_S: Final = 10.0
 """Who accepts an older answer, by `Cache-Control: max-age=SECONDS`, gets none that is older than this."""
 LARGEST_BYTES: Final = 4 * 2**20
 """Larger answers are only for those who asked while they were being found."""
 MOST_BYTES: Final = 32 * 2**20
 """Of all kept answers with their questions."""
+
+_NOWS: Final = tuple(datetime(year, 1, 1, tzinfo=UTC) for year in (2000, 2001))
+"""A moment that is the same at both is relative to neither."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +57,8 @@ class _Asked:
     state: Hashable
     """Of the store, when it was asked."""
     at_s: float
+    kept_s: float
+    """How long it is given again while the store is as it was."""
     answer: "asyncio.Future[Sent | None]" = field(default_factory=asyncio.Future)
     """None: whoever asked it first did not get one."""
 
@@ -51,9 +67,9 @@ class SharedAnswersMiddleware:
     """Finds an answer once for all who ask the same question with tokens of the same rights.
 
     Who asks while it is being found waits for it. Afterwards it is given again for moments while the store is
-    as it was, and to who accepts an older one (RFC 9111, 5.2.1.1). Nobody gets one from before the last
-    change that was made through this server: who acts sees what came of it; nor, a moment later, from before
-    one that was made through another.
+    as it was (for longer where the time has no part in it), and to who accepts an older one (RFC 9111,
+    5.2.1.1). Nobody gets one from before the last change that was made through this server: who acts sees
+    what came of it; nor, a moment later, from before one that was made through another.
     """
 
     def __init__(
@@ -115,7 +131,8 @@ class SharedAnswersMiddleware:
                 scope["route"] = shared.route
                 await send_as_sent(shared, send)
                 return
-        asked = self._asked[key] = _Asked(self._all_acts(), self._state(), self._clock())
+        kept_s = _kept_s(scope["path"], scope["query_string"])
+        asked = self._asked[key] = _Asked(self._all_acts(), self._state(), self._clock(), kept_s)
         self._asked.move_to_end(key)
         found = Sent()
         try:
@@ -141,7 +158,7 @@ class SharedAnswersMiddleware:
         if not asked.answer.done():
             return True
         age_s = self._clock() - asked.at_s
-        return age_s < accepted_s or (age_s <= KEPT_S and asked.state == self._state())
+        return age_s < accepted_s or (age_s <= asked.kept_s and asked.state == self._state())
 
     def _all_acts(self) -> tuple[int, int]:
         return self._acts, self._acts_elsewhere()
@@ -152,12 +169,25 @@ class SharedAnswersMiddleware:
 
     def _tidy(self) -> None:
         """Drops what is too old, and the oldest beyond what may be kept."""
-        size, now = 0, self._clock()
+        size, now, state = 0, self._clock(), self._state()
         for key, asked in [*reversed(self._asked.items())]:
             found = asked.answer.result() if asked.answer.done() else None
             size += _size(key) + (0 if found is None else len(found.body))
-            if found is not None and (size > MOST_BYTES or now - asked.at_s > OLDEST_S):
+            oldest_s = max(OLDEST_S, asked.kept_s if asked.state == state else 0.0)
+            if found is not None and (size > MOST_BYTES or now - asked.at_s > oldest_s):
                 del self._asked[key]
+
+
+def _kept_s(path: str, query: bytes) -> float:
+    """How long an answer may be given again while the store is as it was."""
+    if path not in SETTLED_PATHS:
+        return KEPT_S
+    moments = [text for name, text in parse_qsl(query.decode("latin-1")) if name in {"since", "until"}]
+    try:
+        settled = all(len({parse_moment(text, now) for now in _NOWS}) == 1 for text in moments)
+    except InvalidParameter:  # which the answer says
+        settled = False
+    return SETTLED_S if settled else KEPT_S
 
 
 def _size(key: tuple[Hashable, ...]) -> int:

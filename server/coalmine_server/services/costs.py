@@ -27,8 +27,7 @@ def savings(owned: OwnedStore, chosen: Filters, to_models: Sequence[str]) -> Sav
 
     reader, prices = owned.store.reader(), price_table(owned.settings)
     versions = queries.costs(reader, chosen, "version", limit=_MOST_VERSIONS, over_time=False).items
-    answered = queries.costs(reader, chosen, "model", limit=_MOST_MODELS, over_time=False).items
-    models = [*to_models, *(row.name for row in answered if row.name is not None)]
+    models = [*to_models, *queries.costliest_models(reader, chosen, _MOST_MODELS)]
     found = savings_of(versions, models, prices)
     return Savings(chosen.since, chosen.until, found, unpriced(models, prices))
 

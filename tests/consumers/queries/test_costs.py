@@ -5,7 +5,7 @@ from statistics import stdev
 
 import pytest
 
-from coalmine_consumers.queries import Filters, costs, versions
+from coalmine_consumers.queries import Filters, costliest_models, costs, versions
 from coalmine_consumers.results import CostDimension, Costs
 from coalmine_consumers.store import Store
 from tests.support.data.store_feed import START, Feed, Row, request
@@ -58,6 +58,8 @@ def test_each_dimension_adds_up_to_the_same(
     assert (found.cost_usd, found.priced_requests) == (11.0, 4)
     assert found.requests == (4 if by == "version" else 5)
     assert found.groups == len(expected)
+    if by == "model":
+        assert costliest_models(store.reader(), chosen, 10) == [*expected]
     assert sum(point.cost_usd for point in found.series) == 11.0
     assert not any(point.others for point in found.series)
 

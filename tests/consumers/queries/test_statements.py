@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from coalmine_consumers.aggregation.histograms import LOG_GAMMA, ZERO_BUCKET, bucket_of
+from coalmine_consumers.queries.measures import SEEN
 from coalmine_consumers.queries.quantities import chosen_calls
 from coalmine_consumers.sql import statement
 from tests.support.oracles.empty_tables import empty_tables, insert
@@ -36,12 +37,17 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 KEYS = "prompt, version"
+SHOWN = ("environments", "models", "variants", "first_event_time", "last_event_time")
 
 
 def run(connection: duckdb.DuckDBPyConnection, file: str, /, **parameters: Any) -> list[dict[str, Any]]:
     text = statement(file, QUERIES)
     if "keys" in text:  # the columns that tell rows apart
-        text = text.format(keys=parameters.pop("keys", KEYS), calls=chosen_calls("tier", {}))
+        text = text.format(
+            keys=parameters.pop("keys", KEYS),
+            calls=chosen_calls("tier", {}),
+            seen=parameters.pop("seen", SEEN),
+        )
     found: list[dict[str, Any]] = connection.sql(text, params=parameters or None).to_arrow_table().to_pylist()
     return found
 
@@ -102,6 +108,9 @@ def test_totals(connection: duckdb.DuckDBPyConnection) -> None:
     ]
     in_sixths = run(connection, "totals", **CHOSEN, bucket_s=21_600)
     assert {found["bucket"] for found in in_sixths} == {HOUR.replace(hour=6)}
+    assert run(connection, "totals", **CHOSEN, bucket_s=60, seen="") == [
+        {name: value for name, value in found.items() if name not in SHOWN} for found in by_time
+    ]
     mixed = [piece("minute", HOUR + 2 * MINUTE, HOUR + 3 * MINUTE), piece("day", HOUR, HOUR + MINUTE)]
     (found,) = run(connection, "totals", **ANY, preferred=None, versions=BOTH, pieces=mixed, bucket_s=None)
     assert found["requests"] == 10_100
@@ -162,6 +171,41 @@ def test_matching_versions(
     chosen = {**ANY, **ALL, "prompt": None, "version": None, "from_prompt": None, "enough": None, name: value}
     rows = run(connection, "matching_versions", **chosen, pieces=MINUTES)
     assert sorted(each["version"] for each in rows) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("prompt", "p", ["1", "2"]),
+        ("prompt", "q", ["3"]),
+        ("among", ["q*"], ["3"]),
+        ("version", "2", ["2"]),
+        ("environment", "dev", ["2"]),
+        ("app", "b", ["2"]),
+        ("model", "n", []),
+        ("enough", None, ["1", "2", "3"]),
+    ],
+)
+def test_versions_of_days(
+    connection: duckdb.DuckDBPyConnection, name: str, value: object, found: list[str]
+) -> None:
+    day = HOUR.replace(hour=0)
+    insert(
+        connection,
+        "rollups",
+        row(0, resolution="day", requests=1),
+        row(1, resolution="day", requests=1),
+        row(0, "2", resolution="day", environment="dev", app="b"),
+        {**row(0, "3", resolution="day"), "prompt": "q"},
+        {**row(0, "4", resolution="day"), "bucket_start": day + timedelta(days=1)},
+        {**row(0, "5", resolution="day"), "bucket_start": day - timedelta(days=1)},
+        row(0, "6", resolution="hour"),
+    )
+    period = {"since": day, "until": day + timedelta(days=1)}
+    chosen = {**ANY, **ALL, **period, "prompt": None, "version": None, "enough": None, name: value}
+    rows = run(connection, "versions_of_days", **chosen)
+    assert sorted(each["version"] for each in rows) == found
+    assert len(run(connection, "versions_of_days", **{**chosen, "enough": 1})) == min(1, len(found))
 
 
 def test_timeseries_keys(connection: duckdb.DuckDBPyConnection) -> None:
@@ -682,6 +726,29 @@ def test_costs(connection: duckdb.DuckDBPyConnection) -> None:
         connection, "costs", **{**chosen, "model": "n", "limit": 1}, by="environment", pieces=MINUTES
     )
     assert (only["name"], only["requests"]) == ("prod", 3)
+
+
+def test_costliest_models(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "rollups",
+        row(0, requests=2, cost_nano_usd=40),
+        row(1, requests=1, cost_nano_usd=50, model="n"),
+        row(1, requests=3, cost_nano_usd=50, model="o", environment="dev"),
+        row(1, version="2", requests=1, cost_nano_usd=15),
+        row(2, requests=100, cost_nano_usd=10**9, model="late"),
+        row(0, resolution="hour", requests=1000, model="hour"),
+    )
+    chosen = {key: value for key, value in COSTS.items() if key not in ("bucket_s", "shown")}
+
+    def models(**values: Any) -> list[str]:
+        rows = run(connection, "costliest_models", **{**chosen, "pieces": MINUTES, **values})
+        return [each["model"] for each in rows]
+
+    by_cost = run(connection, "costs", **chosen, by="model", pieces=MINUTES)
+    assert models() == [each["name"] for each in by_cost] == ["m", "o", "n"]
+    assert models(limit=1) == ["m"]
+    assert (models(environment="dev"), models(version="2"), models(among=["q*"])) == (["o"], ["m"], [])
 
 
 def test_costs_over_time(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -43,6 +44,14 @@ def test_each_bucket_says_what_the_versions_of_its_time_say(filled: Store, step:
                 "quality_n",
             ):
                 assert getattr(row, name) == pytest.approx(getattr(expected[key], name)), name
+
+
+def test_quantiles_that_are_not_asked_for_are_left_out_and_nothing_else(filled: Store) -> None:
+    everything = timeseries(filled.reader()).items
+    lean = timeseries(filled.reader(), metrics=["latency_ms"]).items
+    absent = {"time_to_first_token_ms_p50": None, "time_to_first_token_ms_p95": None}
+    assert any(row.time_to_first_token_ms_p95 for row in everything)
+    assert lean == [replace(row, **absent) for row in everything]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -190,3 +190,15 @@ def test_new_points_leave_the_specification_as_it_is(panel: Panel) -> None:
 def test_only_versions_that_are_drawn_take_part_in_the_scale() -> None:
     text = str(drawing(BY_KEY["cost"], [row(0, "2.0.0")]))
     assert "'domain': ['2.0.0']" in text
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.key)
+def test_what_is_pointed_at_tells_its_version_time_and_value(panel: Panel) -> None:
+    layers = drawing(panel, [row(0), row(1, "2.0.0")])["layer"]
+    assert isinstance(layers, list)
+    (told,) = [each for layer in layers if (each := layer["encoding"].get("tooltip"))]
+    said = told["value"]["expr"]
+    assert said.startswith('{"Version": datum["series"], "From": timeFormat(datum["time"], "%Y-%m-%d %H:%M")')
+    assert f'"{panel.title}": format(datum["value"], "{panel.number_format}")' in said
+    assert ('"Quantile": datum["line"]' in said) is (len(panel.lines) > 1)
+    assert ('"Requests": format(datum["requests"], ",d")' in said) is not panel.stacked

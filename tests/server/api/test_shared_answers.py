@@ -19,6 +19,8 @@ from coalmine_server.api.shared_answers import (
     KEPT_S,
     MOST_BYTES,
     OLDEST_S,
+    SETTLED_PATHS,
+    SETTLED_S,
     SHARED_PATHS,
     SharedAnswersMiddleware,
 )
@@ -110,11 +112,38 @@ def test_many_who_ask_at_once_wait_for_one_answer() -> None:
 
 def test_an_answer_is_given_again_for_moments_while_the_store_is_as_it_was() -> None:
     async def story(world: World, web: httpx2.AsyncClient) -> None:
-        assert await number(web) == 1
+        assert await number(web, "/v1/costs") == 1
         world.now_s += KEPT_S
-        assert await number(web) == 1
+        assert await number(web, "/v1/costs") == 1
         world.now_s += 0.01
-        assert await number(web) == 2
+        assert await number(web, "/v1/costs") == 2
+
+    in_world(story)
+
+
+@pytest.mark.parametrize(
+    ("path", "kept_s"),
+    [
+        (FACETS, SETTLED_S),
+        ("/v1/timeseries?since=2026-03-01T00:00:00Z&step=hour", SETTLED_S),
+        ("/v1/timeseries?since=2026-03-01T00:00:00Z&until=now", KEPT_S),
+        ("/v1/versions?since=6h", KEPT_S),
+        ("/v1/versions?since=%36h", KEPT_S),
+        ("/v1/versions?since=2026-03-01&since=1d", KEPT_S),
+        ("/v1/versions?since=yesterday", KEPT_S),
+        ("/v1/spending", KEPT_S),
+    ],
+)
+def test_an_answer_that_the_time_has_no_part_in_is_given_again_for_longer(path: str, kept_s: float) -> None:
+    async def story(world: World, web: httpx2.AsyncClient) -> None:
+        assert await number(web, path) == 1
+        world.now_s += kept_s
+        await number(web, "/v1/drift")  # tidies
+        assert await number(web, path) == 1
+        world.now_s += 0.01
+        assert await number(web, path) == 3
+        world.changes = 1
+        assert await number(web, path) == 4
 
     in_world(story)
 
@@ -295,6 +324,7 @@ def test_long_questions_count_as_well() -> None:
 
 
 def test_shared_questions_exist_and_change_nothing() -> None:
+    assert SETTLED_PATHS < SHARED_PATHS
     paths = openapi_document()["paths"]
     assert {path for path in SHARED_PATHS if [*paths[path]] != ["get"]} == set()
     assert all("post" in paths[path] for path in INTAKE_PATHS)

@@ -1,6 +1,6 @@
 """What was measured: versions, time series, quantiles, facets, and changes of what is served."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from fastapi import Depends, Query, Request, Response
 
@@ -10,6 +10,7 @@ from coalmine_consumers.queries import Filters
 from coalmine_consumers.results import (
     DeploymentMark,
     Facets,
+    MeasuredMetric,
     QuantileMetric,
     QuantileRow,
     Quantiles,
@@ -33,6 +34,7 @@ from coalmine_server.services.moment_parameter import Moment, check_period
 router = LaterRouter(prefix="/v1", tags=["measures"])
 
 DEFAULT_SHARES = (0.5, 0.9, 0.95, 0.99)
+ALL_METRICS = list(get_args(MeasuredMetric))
 
 
 def filters(
@@ -116,11 +118,16 @@ def timeseries(
     step: Annotated[
         StepChoice, Query(description="Length of each bucket; `auto` fits it to the period.")
     ] = "auto",
+    quantiles: Annotated[
+        list[MeasuredMetric],
+        Query(description="Metrics whose quantiles are wanted: those of others are null, and spare time."),
+    ] = ALL_METRICS,
     limit: SeriesLimit = LONGEST_SERIES,
     cursor: Cursor = None,
 ) -> Response:
     """The same measures over time: one row for each bucket of time and version that had any event."""
-    found = queries.timeseries(owned.store.reader(), chosen, step, limit=limit, cursor=cursor)
+    reader = owned.store.reader()
+    found = queries.timeseries(reader, chosen, step, metrics=quantiles, limit=limit, cursor=cursor)
     return represented(found, Timeseries, found.items, TimeseriesRow, wanted, {"step": found.step})
 
 
