@@ -42,6 +42,9 @@ _NUMBER = struct.Struct("!i")
 VARIABLE: Final = "COALMINE_TEST_WARM_COMMAND"
 """Names the socket of a waiting process that somebody else has started."""
 
+CONSTANTS: Final = "COALMINE_TEST_CONSTANTS"
+"""Holds, as JSON, which constants of our modules a command is to have otherwise: `{"module:NAME": value}`."""
+
 _SCRIPT = """\
 #!{python} -IS
 import json, os, signal, socket, struct, sys
@@ -271,6 +274,10 @@ def _attend(connection: socket.socket) -> None:
     sys.argv = ["coalmine", *arguments]
     status = 0
     try:
+        for name, value in json.loads(os.environ.pop(CONSTANTS, "{}")).items():
+            module, _, constant = name.partition(":")
+            getattr(importlib.import_module(module), constant)  # one that there is
+            setattr(sys.modules[module], constant, value)
         importlib.import_module("coalmine_server.cli").main()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
