@@ -28,7 +28,7 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
 
 
 def with_constants(**constants: float) -> dict[str, str]:
-    """What an environment holds for a command to have other constants of our modules, so that a test waits less.
+    """What an environment holds for a command to have other constants of our modules: a test then waits less.
 
     In a campaign they are what they are for users.
 
