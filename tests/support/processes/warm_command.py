@@ -31,10 +31,19 @@ WARM = (
     *("coalmine_server.cli.app", "coalmine_server.serve", "rich.console", "rich.table"),
     *("alembic.command", "anyio._backends._asyncio", "httpcore2", "mako.template", "sqlite3"),
     *("coalmine_server.client.in_process", "coalmine_server.logs", "coalmine_server.services.plan_metrics"),
-    *("coalmine_simulator", "genai_prices.data_snapshot", "genai_prices.data_units", "pyarrow.parquet"),
-    *("sqlalchemy.dialects.postgresql", "truststore", "uvicorn.lifespan.on", "uvicorn.loops.auto"),
+    *("coalmine_simulator", "genai_prices.data_snapshot", "genai_prices.data_units", "pandas"),
+    *(
+        "pyarrow.parquet",
+        "sqlalchemy.dialects.postgresql",
+        "truststore",
+        "uvicorn.lifespan.on",
+        "uvicorn.loops.auto",
+    ),
 )
-"""Imported before the first fork: what a server and nearly every command would import."""
+"""Imported before the first fork: what a server and nearly every command would import.
+
+The first batch of events that a process takes in has pyarrow import pandas: more than all else a start costs.
+"""
 
 _NUMBER = struct.Struct("!i")
 """How the process id and then the exit code are told."""
