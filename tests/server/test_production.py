@@ -7,7 +7,7 @@ import pytest
 
 from coalmine import Coalmine
 from tests.support.eventually import eventually
-from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
+from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json, with_constants
 
 FILE = """
 continuous:
@@ -30,7 +30,8 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
     home = tmp_path / "home"
     home.mkdir()
     (home / "evals.yaml").write_text(FILE)
-    with ServerProcess(home) as found:
+    soon = with_constants(coalmine_server__workers__production__LOOK_S=0.5)
+    with ServerProcess(home, soon) as found:
         yield found.wait_ready()
 
 

@@ -15,7 +15,7 @@ from werkzeug import Request, Response
 from coalmine import Coalmine
 from coalmine_schemas.errors import InvalidParameter
 from tests.support.eventually import eventually
-from tests.support.processes.coalmine_process import ServerProcess
+from tests.support.processes.coalmine_process import ServerProcess, with_constants
 from tests.support.servers.certificates import Certificates, make_certificates
 from tests.support.servers.kafka_broker import KafkaBroker
 from tests.support.servers.kafka_engines import Listener
@@ -162,6 +162,7 @@ def test_why_the_broker_is_not_reached_is_in_readyz_and_status_and_the_log_is_qu
     environment = {
         **_environment("SASL_SSL", secured, certificates, topic_prefix),
         **_server_only(topic_prefix),
+        **with_constants(coalmine_consumers__sources__kafka_topics__LIST_TIMEOUT_S=1.0),
         **changed,
     }
     with ServerProcess(home, environment) as server:

@@ -8,7 +8,7 @@ import pytest
 from coalmine import Coalmine
 from coalmine_schemas.prompts import UnknownEnvironment
 from tests.server.registry_client import GOODBYE, HELLO, Person
-from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
+from tests.support.processes.coalmine_process import ServerProcess, coalmine_json, with_constants
 
 
 def test_registry_and_collector_run_apart_and_know_the_same_tokens(tmp_path: Path) -> None:
@@ -94,9 +94,10 @@ def test_the_proxies_that_are_named_are_believed(tmp_path: Path) -> None:
 
 def test_a_rollout_that_the_registry_starts_is_decided_about_by_the_collector(tmp_path: Path) -> None:
     home = tmp_path / "home"
+    soon = with_constants(coalmine_server__workers__analysis__ROLLOUTS_EVERY_S=0.5)
     with (
         ServerProcess(home, name="registry", part="registry") as registry,
-        ServerProcess(home, name="collector", part="collector") as collector,
+        ServerProcess(home, soon, name="collector", part="collector") as collector,
     ):
         registry.wait_ready()
         collector.wait_ready()

@@ -1,7 +1,6 @@
 """Servers on a real Kafka broker."""
 
 import signal
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import EVENT_NAMES, topic_name
 from tests.server.conftest import TRACE
 from tests.support.eventually import eventually
-from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
+from tests.support.processes.coalmine_process import ServerProcess, coalmine_json, with_constants
 from tests.support.servers.kafka_broker import KafkaBroker
 from tests.support.servers.ports import free_port
 from tests.support.servers.schema_registry import SchemaRegistry
@@ -97,7 +96,8 @@ def test_the_standby_takes_over_from_a_killed_server_without_loss_or_duplicates(
 def test_two_stores_in_one_group_say_so_and_name_each_other(
     tmp_path: Path, kafka: KafkaBroker, topic_prefix: str
 ) -> None:
-    env = kafka_env(kafka, topic_prefix)
+    looks = with_constants(coalmine_consumers__sources__kafka__LOOK_EVERY_S=0.5)
+    env = {**kafka_env(kafka, topic_prefix), **looks}
     with (
         ServerProcess(tmp_path / "one", env, name="one") as one,
         ServerProcess(tmp_path / "two", env, name="two") as two,
@@ -117,7 +117,10 @@ def _says(server: ServerProcess, text: str) -> dict[str, Any] | None:
 
 
 def test_a_broker_that_is_away_is_waited_for_and_said(home: Path) -> None:
-    env = {"COALMINE_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
+    env = {
+        "COALMINE_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
+        **with_constants(coalmine_consumers__sources__kafka_topics__LIST_TIMEOUT_S=0.5),
+    }
     with ServerProcess(home, env) as server:
         reason = eventually(
             lambda: _reason_not_ready(server, "broker"), what="a reason that names the broker"
@@ -138,7 +141,7 @@ def _reason_not_ready(server: ServerProcess, word: str) -> str | None:
 
 
 def test_what_a_producer_left_in_the_spool_is_sent_on(
-    home: Path, own_kafka: Callable[..., KafkaBroker], topic_prefix: str
+    home: Path, kafka: KafkaBroker, topic_prefix: str
 ) -> None:
     nowhere = f"127.0.0.1:{free_port()}"
     with Coalmine(
@@ -149,7 +152,7 @@ def test_what_a_producer_left_in_the_spool_is_sent_on(
                 pass
         assert client.flush(30)
         assert client.stats().spooled == 30
-    with ServerProcess(home, kafka_env(own_kafka(), topic_prefix)) as server:
+    with ServerProcess(home, kafka_env(kafka, topic_prefix)) as server:
         server.wait_ready()
         eventually(lambda: requests(server) == 30, what="the spool sent on and stored")
         assert server.stop() == 0

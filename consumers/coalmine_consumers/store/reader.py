@@ -7,7 +7,7 @@ from typing import Any, Literal
 import duckdb
 import pyarrow as pa
 
-from coalmine_consumers.sql import fetch_batches, fetch_rows, fetch_table
+from coalmine_consumers.sql import as_rows, fetch_batches, fetch_rows, fetch_table
 from coalmine_consumers.store.narrowed import Stretch, narrow
 
 
@@ -27,8 +27,7 @@ class Reader:
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Runs one statement and returns all of its rows by column name."""
-        rows: list[dict[str, Any]] = self.table(sql, parameters).to_pylist()
-        return rows
+        return as_rows(self.table(sql, parameters))
 
     def batches(self, sql: str, parameters: Mapping[str, Any] | None, rows: int) -> Generator[pa.Table]:
         """Runs one statement and returns its rows, so many at a time."""

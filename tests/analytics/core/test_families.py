@@ -1,15 +1,22 @@
 """Several looks, several hypotheses."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from statsmodels.stats.multitest import multipletests
 
 from coalmine_analytics.core.holm import holm
 from coalmine_analytics.core.running_p import continue_p, running_p
 from coalmine_schemas.errors import InvalidParameter
 from tests.support.campaign import size
+from tests.support.later import later
+
+if TYPE_CHECKING:
+    from statsmodels.stats import multitest
+else:
+    multitest = later("statsmodels.stats.multitest")
 
 ps = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
@@ -17,7 +24,7 @@ ps = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 @settings(max_examples=size(5, 20))  # statsmodels collects garbage at each call, which costs half a second
 @given(ps)
 def test_holm_is_that_of_statsmodels(p: list[float]) -> None:
-    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], rtol=1e-12)
+    np.testing.assert_allclose(holm(p), multitest.multipletests(p, method="holm")[1], rtol=1e-12)
 
 
 @given(ps, st.data())

@@ -1,13 +1,20 @@
 """Ratios of one arm, against slow formulas and statsmodels."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coalmine_analytics.core.ratio import arm_mean, arm_ratio
 from coalmine_schemas.errors import InvalidParameter
+from tests.support.later import later
+
+if TYPE_CHECKING:
+    import statsmodels.api as sm
+else:
+    sm = later("statsmodels.api")
 
 
 def sums(seed: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -45,16 +45,18 @@ def test_numbers_are_those_of_the_column(kind: pa.DataType) -> None:
     assert numbers(column).dtype == kind.to_pandas_dtype()
 
 
-def test_neither_imports_pandas() -> None:
+def test_none_imports_pandas() -> None:
     """Tables from DuckDB are not made by `pa.array`, which imports it, too."""
     program = """
 import sys
 import duckdb
 from coalmine_consumers.arrays import numbers
 from coalmine_consumers.sql import as_rows
+from coalmine_consumers.store.reader import Reader
 
 with duckdb.connect(config={"TimeZone": "UTC", "autoinstall_known_extensions": False}) as connection:
     found = connection.sql("SELECT 1 AS n, to_timestamp(1) AS moment").to_arrow_table()
+    Reader(connection).rows("SELECT to_timestamp(1) AS moment")
 as_rows(found), numbers(found["n"])
 assert "pandas" not in sys.modules
 found["n"].to_numpy()

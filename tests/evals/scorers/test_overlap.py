@@ -1,19 +1,24 @@
 """ROUGE, BLEU and chrF beside the packages that define them."""
 
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rouge_score.rouge_scorer import RougeScorer
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
 
 from coalmine_evals.scorers import bleu_chrf
 from coalmine_evals.scorers.optional import MissingLibrary
 from coalmine_evals.scorers.registry import scorer_of
 from coalmine_evals.scorers.rouge import common_subsequence
+from tests.support.later import later
 from tests.support.scoring import value
+
+if TYPE_CHECKING:
+    from rouge_score import rouge_scorer
+    from sacrebleu import metrics
+else:
+    rouge_scorer, metrics = later("rouge_score.rouge_scorer"), later("sacrebleu.metrics")
 
 _WORDS = ["the", "a", "cat", "dog", "sat", "on", "mat", "42", "it's", "Big,", "(red)", "end."]
 _TEXT = st.lists(st.sampled_from(_WORDS), max_size=30).map(" ".join)
@@ -21,7 +26,7 @@ _TEXT = st.lists(st.sampled_from(_WORDS), max_size=30).map(" ".join)
 
 @given(answer=_TEXT, wanted=_TEXT.filter(str.strip), kind=st.sampled_from(["rouge1", "rouge2", "rougeL"]))
 def test_rouge_is_that_of_rouge_score(answer: str, wanted: str, kind: str) -> None:
-    theirs = RougeScorer([kind]).score(wanted, answer)[kind]
+    theirs = rouge_scorer.RougeScorer([kind]).score(wanted, answer)[kind]
     assert value("rouge", answer, wanted, kind=kind) == pytest.approx(theirs.fmeasure)
     assert value("rouge", answer, wanted, kind=kind, part="recall") == pytest.approx(theirs.recall)
     assert value("rouge", answer, wanted, kind=kind, part="precision") == pytest.approx(theirs.precision)
@@ -48,9 +53,9 @@ def test_the_longest_common_subsequence_is_that_of_the_textbook(one: str, other:
 def test_bleu_and_chrf_are_those_of_sacrebleu_from_0_to_1() -> None:
     answer, wanted = "the cat sat on a mat", ["the cat sat on the mat", "a cat sat"]
     theirs = {
-        "bleu": BLEU(effective_order=True).sentence_score(answer, wanted).score,
-        "chrf": CHRF().sentence_score(answer, wanted).score,
-        "chrf++": CHRF(word_order=2).sentence_score(answer, wanted).score,
+        "bleu": metrics.BLEU(effective_order=True).sentence_score(answer, wanted).score,
+        "chrf": metrics.CHRF().sentence_score(answer, wanted).score,
+        "chrf++": metrics.CHRF(word_order=2).sentence_score(answer, wanted).score,
     }
     for kind, score in theirs.items():
         assert value("bleu_chrf", answer, wanted, kind=kind) == pytest.approx(score / 100)

@@ -8,10 +8,8 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anthropic
-import openai
 import pytest
 
 from coalmine import Coalmine
@@ -26,8 +24,15 @@ from tests.support.data.replies import (
     OPENAI_EMBEDDINGS,
     OPENAI_RESPONSE,
 )
+from tests.support.later import later
 from tests.support.oracles.produced import requests_of, spooled
 from tests.support.servers.llm import Asked, LlmServer, Reply, llm_server
+
+if TYPE_CHECKING:
+    import anthropic
+    import openai
+else:
+    anthropic, openai = later("anthropic"), later("openai")
 
 QUESTION: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
 MESSAGE: dict[str, Any] = {**QUESTION, "model": "claude-3-5-haiku-latest", "max_tokens": 9}

@@ -8,16 +8,10 @@ from collections.abc import Callable, Iterator
 from functools import partial, wraps
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import boto3  # type: ignore[import-untyped]
 import httpx
-import openai
 import pytest
-from google import genai
-from openai.types.chat import ChatCompletionChunk
-from pydantic_ai import Agent
-from pydantic_ai.models.test import TestModel
 
 from coalmine import Coalmine
 from coalmine.integrations import bedrock, google_genai, pydantic_ai, using
@@ -27,8 +21,21 @@ from coalmine.integrations.calls import begin_call, measured, take_whole
 from coalmine.integrations.http_pieces import MeasuredBody
 from coalmine.integrations.streams import MeasuredStream
 from tests.support.data.replies import OPENAI_CHAT
+from tests.support.later import later
 from tests.support.oracles.produced import requests_of, spooled
 from tests.support.servers.llm import Reply, llm_server
+
+if TYPE_CHECKING:
+    import boto3  # type: ignore[import-untyped]
+    import openai
+    from google import genai
+    from openai.types import chat
+    from pydantic_ai import agent
+    from pydantic_ai.models import test as test_models
+else:
+    boto3, openai, genai = later("boto3"), later("openai"), later("google.genai")
+    chat, agent = later("openai.types.chat"), later("pydantic_ai.agent")
+    test_models = later("pydantic_ai.models.test")
 
 OFTEN = 1_200
 """More than Python lets functions lie in one another."""
@@ -67,16 +74,16 @@ def test_a_client_that_is_instrumented_for_each_request_is_measured_once_as_told
 
 
 def test_a_model_of_pydantic_ai_that_is_instrumented_for_each_request(cm: Coalmine, tmp_path: Path) -> None:
-    model = TestModel()
+    model = test_models.TestModel()
     for _ in range(OFTEN):
         pydantic_ai.instrument(model)
 
     async def streamed() -> None:
-        async with Agent(model).run_stream("x") as stream:
+        async with agent.Agent(model).run_stream("x") as stream:
             assert await stream.get_output()
 
     with _for(cm):
-        assert asyncio.run(Agent(model).run("x")).output
+        assert asyncio.run(agent.Agent(model).run("x")).output
         asyncio.run(streamed())
     assert len(_records(cm, tmp_path)) == 2
 
@@ -181,7 +188,7 @@ class _Stream:
         about = {"id": "x", "created": 1, "model": "gpt-4o", "object": "chat.completion.chunk"}
         for finish in (None, "stop"):
             choice = {"index": 0, "delta": {"content": "a"}, "finish_reason": finish}
-            yield ChatCompletionChunk.model_validate({**about, "choices": [choice]})
+            yield chat.ChatCompletionChunk.model_validate({**about, "choices": [choice]})
 
 
 @pytest.mark.parametrize("stops", [False, True])

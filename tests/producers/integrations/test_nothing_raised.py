@@ -10,21 +10,28 @@ from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 import pytest
-from langchain_core.language_models import BaseChatModel
-from openai.types.chat import ChatCompletionChunk
 
 from coalmine import Coalmine
 from coalmine.integrations import litellm as our_litellm
 from coalmine.integrations import using
 from coalmine.integrations.calls import begin_call, measured, take_whole
 from coalmine.integrations.http_pieces import MeasuredBody
-from coalmine.integrations.langchain import CoalmineCallback
 from coalmine.integrations.streams import MeasuredStream
+from tests.support.later import later
 from tests.support.oracles.produced import requests_of, spooled
+
+if TYPE_CHECKING:
+    from langchain_core import language_models
+    from openai.types import chat
+
+    from coalmine.integrations import langchain as our_langchain
+else:
+    language_models, chat = later("langchain_core.language_models"), later("openai.types.chat")
+    our_langchain = later("coalmine.integrations.langchain")
 
 
 @pytest.fixture
@@ -140,30 +147,30 @@ def _drop(kind: str, call: Any) -> None:
     gc.collect()
 
 
-class _Slow(BaseChatModel):
-    """A model of LangChain's that never answers."""
-
-    started: Any
-
-    @property
-    def _llm_type(self) -> str:
-        return "slow"
-
-    def _generate(self, *_: Any, **__: Any) -> Any:
-        raise NotImplementedError
-
-    async def _agenerate(self, *_: Any, **__: Any) -> Any:
-        self.started.set()
-        await asyncio.sleep(3600)
-
-
 def test_a_run_of_langchain_that_is_cancelled_is_one_event(cm: Coalmine, tmp_path: Path) -> None:
     """LangChain calls no callback for it. A callback beside that of `instrument` is not another event."""
-    callbacks: list[Any] = [CoalmineCallback(), CoalmineCallback()]
+
+    class Slow(language_models.BaseChatModel):
+        """A model of LangChain's that never answers."""
+
+        started: Any
+
+        @property
+        def _llm_type(self) -> str:
+            return "slow"
+
+        def _generate(self, *_: Any, **__: Any) -> Any:
+            raise NotImplementedError
+
+        async def _agenerate(self, *_: Any, **__: Any) -> Any:
+            self.started.set()
+            await asyncio.sleep(3600)
+
+    callbacks: list[Any] = [our_langchain.CoalmineCallback(), our_langchain.CoalmineCallback()]
 
     async def cancelled() -> None:
         started = asyncio.Event()
-        model = _Slow(started=started)
+        model = Slow(started=started)
         running = asyncio.create_task(model.ainvoke("x", config={"callbacks": callbacks}))
         await started.wait()
         running.cancel()
@@ -185,10 +192,10 @@ def test_usage_that_a_service_did_not_ask_litellm_for_is_not_shown_to_it(
         assert stream
         about = {"id": "x", "created": 1, "model": "gpt-4o", "object": "chat.completion.chunk"}
         choice = {"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"}
-        yield ChatCompletionChunk.model_validate({**about, "choices": [choice]})
+        yield chat.ChatCompletionChunk.model_validate({**about, "choices": [choice]})
         if stream_options:
             usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-            yield ChatCompletionChunk.model_validate({**about, "choices": [], "usage": usage})
+            yield chat.ChatCompletionChunk.model_validate({**about, "choices": [], "usage": usage})
 
     functions = SimpleNamespace(completion=completion)
     our_litellm.instrument(functions)

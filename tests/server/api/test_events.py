@@ -11,7 +11,7 @@ from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.limits import shortened
 from tests.server.api.conftest import stored
 from tests.server.registry_client import Person
-from tests.support.processes.coalmine_process import ServerProcess
+from tests.support.processes.coalmine_process import ServerProcess, with_constants
 
 
 def call(**fields: Any) -> dict[str, Any]:
@@ -186,7 +186,10 @@ def test_a_token_that_writes_reads_nothing(sender: Person) -> None:
 def test_while_the_spool_cannot_be_written_senders_are_told_to_come_back(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     spool.write_text("a file where the folder should be")
-    settings = {"COALMINE_SPOOL_DIR": str(spool)}
+    settings = {
+        "COALMINE_SPOOL_DIR": str(spool),
+        **with_constants(coalmine_server__services__intake__safe__WAIT_S=0.5),
+    }
     with ServerProcess(tmp_path / "home", settings) as server, Person.local(server) as admin:
         response = admin.client.post("/v1/events", json={"events": [call()]})
     assert response.status_code == 503, response.text

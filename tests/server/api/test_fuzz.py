@@ -2,26 +2,31 @@
 
 import gc
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis import Case
-from schemathesis.core.result import Ok
-from schemathesis.schemas import APIOperation, BaseSchema
-from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.server.api.test_access import BY_NAME
 from tests.server.conftest import TRUSTING
 from tests.server.registry_client import GOODBYE, HELLO, Person
 from tests.support.campaign import size
+from tests.support.later import later
 from tests.support.processes.coalmine_process import ServerProcess
+
+if TYPE_CHECKING:
+    import schemathesis
+    from schemathesis.core import result as results
+    from schemathesis.schemas import APIOperation, BaseSchema
+    from schemathesis.specs.openapi import checks
+else:
+    schemathesis, results = later("schemathesis"), later("schemathesis.core.result")
+    checks = later("schemathesis.specs.openapi.checks")
 
 PROMPT = "support-refund"
 EXAMPLES = size(3, 100)
 
-Operation: TypeAlias = APIOperation[Any, Any, Any, Any]
+Operation: TypeAlias = "APIOperation[Any, Any, Any, Any]"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def fuzzed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerPr
         yield server
 
 
-def described(document: dict[str, Any]) -> BaseSchema:
+def described(document: dict[str, Any]) -> "BaseSchema":
     """The API as schemathesis knows it.
 
     Loading it imports modules whose assertions pytest rewrites, and CPython 3.11 fails with "AST constructor
@@ -56,7 +61,7 @@ def operations(fuzzed_server: ServerProcess) -> dict[str, Operation]:
     document = described(fuzzed_server.json("/openapi.json"))
     found: dict[str, Operation] = {}
     for result in document.get_all_operations():
-        assert isinstance(result, Ok), result
+        assert isinstance(result, results.Ok), result
         operation = result.ok()
         found[f"{operation.method.upper()} {operation.path}"] = operation
     return found
@@ -76,11 +81,11 @@ def test_every_operation_stands_every_check(
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operations[name].as_strategy())
-    def fuzz(case: Case[Any]) -> None:
+    def fuzz(case: "schemathesis.Case[Any]") -> None:
         # Not that whatever fits the schema is taken: no schema says that a template must be one, that weights
         # add up, or how people write times. What is refused is refused by a documented problem all the same.
         case.call_and_validate(
-            base_url=fuzzed_server.url, headers=headers, excluded_checks=[positive_data_acceptance]
+            base_url=fuzzed_server.url, headers=headers, excluded_checks=[checks.positive_data_acceptance]
         )
 
     fuzz()

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -20,6 +19,7 @@ from tests.server.api.test_access import ANY_ID, BY_NAME, NO_NUMBER, TOMORROW
 from tests.server.registry_client import HELLO, Person
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
+from tests.support.repository.tree import ROOT
 
 OURS, THEIRS = "support.refund", "billing.dunning"
 SECRET = "billing"
@@ -193,14 +193,14 @@ def _ask(person: Person, route: str, ids: Mapping[str, str]) -> httpx2.Response:
     return person.client.request(method, f"{_path(route, ids)}?{query.strip('&')}", json=body)
 
 
-OPENAPI = Path(__file__).parents[3] / "docs" / "openapi.json"
+OPENAPI = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
 
 
 def _properties(operation: Mapping[str, Any]) -> Mapping[str, Any]:
     """The members of an operation's body."""
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
-    schemas = json.loads(OPENAPI.read_text())["components"]["schemas"]
+    schemas = OPENAPI["components"]["schemas"]
     found: Mapping[str, Any] = schemas.get(name, {}).get("properties", {})
     return found
 
@@ -437,7 +437,7 @@ def test_an_outcome_names_a_prompt_of_its_own_since_it_would_count_for_any(world
 
 CITING = [
     f"{method.upper()} {path}"
-    for path, operations in json.loads(OPENAPI.read_text())["paths"].items()
+    for path, operations in OPENAPI["paths"].items()
     for method, operation in operations.items()
     if "evidence" in _properties(operation)
 ]

@@ -19,7 +19,7 @@ from tests.server.api.conftest import stored
 from tests.server.registry_client import Person
 from tests.support.data.spans import CHAT, as_json, as_protobuf, evaluation, span
 from tests.support.eventually import eventually
-from tests.support.processes.coalmine_process import ServerProcess
+from tests.support.processes.coalmine_process import ServerProcess, with_constants
 from tests.support.servers.npm_cache import installed, missing_tools
 
 PROTOBUF = "application/x-protobuf"
@@ -183,7 +183,10 @@ def test_an_app_that_sends_too_many_is_told_when_to_come_back(sender: Person) ->
 def test_while_the_spool_cannot_be_written_exporters_are_told_to_come_back(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     spool.write_text("a file where the folder should be")
-    settings = {"COALMINE_SPOOL_DIR": str(spool)}
+    settings = {
+        "COALMINE_SPOOL_DIR": str(spool),
+        **with_constants(coalmine_server__services__intake__safe__WAIT_S=0.5),
+    }
     with ServerProcess(tmp_path / "home", settings) as server, Person.local(server) as admin:
         response = send(admin, as_protobuf([fresh()]), PROTOBUF)
     assert response.status_code == 503, response.text

@@ -5,16 +5,21 @@ import json
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from mcp import Client, StdioServerParameters
 
 from coalmine_alerts.results.story import Excerpt, Story
 from tests.server.conftest import PROMPT
 from tests.server.registry_client import HELLO, Person
 from tests.support.data.alert_case import AlertCase, SaidRule, finding
+from tests.support.later import later
 from tests.support.processes.coalmine_process import COMMAND, ServerProcess, coalmine, environment
+
+if TYPE_CHECKING:
+    import mcp
+else:
+    mcp = later("mcp")
 
 _NUMBERS = count()
 
@@ -33,8 +38,8 @@ def _talk(server: ServerProcess, home: Path, token: str, *options: str, calls: l
 
     async def talk() -> dict[str, Any]:
         env = environment(home, {"COALMINE_SERVER_URL": server.url, "COALMINE_TOKEN": token})
-        started = StdioServerParameters(command=COMMAND[0], args=[*COMMAND[1:], "mcp", *options], env=env)
-        async with Client(started, read_timeout_seconds=60) as client:
+        started = mcp.StdioServerParameters(command=COMMAND[0], args=[*COMMAND[1:], "mcp", *options], env=env)
+        async with mcp.Client(started, read_timeout_seconds=60) as client:
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
             answers = []
             for tool, arguments in calls:

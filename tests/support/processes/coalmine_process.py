@@ -13,8 +13,9 @@ from typing import Any, Self
 
 import httpx2
 
+from tests.support.campaign import CAMPAIGN
 from tests.support.eventually import eventually
-from tests.support.processes.warm_command import WarmProcess, warm_command
+from tests.support.processes.warm_command import CONSTANTS, WarmProcess, warm_command
 
 COMMAND = [sys.executable, "-c", "from coalmine_server.cli import program; program()"]
 """The entry point `coalmine`, also where the scripts of this environment are not on the path."""
@@ -24,6 +25,18 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
     """This process's environment with its own Coalmine settings removed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COALMINE_")}
     return {**kept, "COALMINE_HOME": str(home), "COLUMNS": "160", "TERM": "dumb", **(extra or {})}
+
+
+def with_constants(**constants: float) -> dict[str, str]:
+    """What an environment holds for a command to have other constants of our modules: a test then waits less.
+
+    In a campaign they are what they are for users.
+
+    Args:
+        constants: By module and name, as `coalmine_server__workers__evals__LOOK_S`.
+    """
+    named = {":".join(name.replace("__", ".").rsplit(".", 1)): value for name, value in constants.items()}
+    return {} if CAMPAIGN else {CONSTANTS: json.dumps(named)}
 
 
 def coalmine(

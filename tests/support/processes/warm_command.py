@@ -31,16 +31,28 @@ WARM = (
     *("coalmine_server.cli.app", "coalmine_server.serve", "rich.console", "rich.table"),
     *("alembic.command", "anyio._backends._asyncio", "httpcore2", "mako.template", "sqlite3"),
     *("coalmine_server.client.in_process", "coalmine_server.logs", "coalmine_server.services.plan_metrics"),
-    *("coalmine_simulator", "genai_prices.data_snapshot", "genai_prices.data_units", "pyarrow.parquet"),
-    *("sqlalchemy.dialects.postgresql", "truststore", "uvicorn.lifespan.on", "uvicorn.loops.auto"),
+    *("coalmine_simulator", "genai_prices.data_snapshot", "genai_prices.data_units", "pandas"),
+    *(
+        "pyarrow.parquet",
+        "sqlalchemy.dialects.postgresql",
+        "truststore",
+        "uvicorn.lifespan.on",
+        "uvicorn.loops.auto",
+    ),
 )
-"""Imported before the first fork: what a server and nearly every command would import."""
+"""Imported before the first fork: what a server and nearly every command would import.
+
+The first batch of events that a process takes in has pyarrow import pandas: more than all else a start costs.
+"""
 
 _NUMBER = struct.Struct("!i")
 """How the process id and then the exit code are told."""
 
 VARIABLE: Final = "COALMINE_TEST_WARM_COMMAND"
 """Names the socket of a waiting process that somebody else has started."""
+
+CONSTANTS: Final = "COALMINE_TEST_CONSTANTS"
+"""Holds, as JSON, which constants of our modules a command is to have otherwise: `{"module:NAME": value}`."""
 
 _SCRIPT = """\
 #!{python} -IS
@@ -271,6 +283,10 @@ def _attend(connection: socket.socket) -> None:
     sys.argv = ["coalmine", *arguments]
     status = 0
     try:
+        for name, value in json.loads(os.environ.pop(CONSTANTS, "{}")).items():
+            module, _, constant = name.partition(":")
+            getattr(importlib.import_module(module), constant)  # one that there is
+            setattr(sys.modules[module], constant, value)
         importlib.import_module("coalmine_server.cli").main()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)

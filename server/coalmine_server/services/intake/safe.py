@@ -54,7 +54,7 @@ class Intake:
 
     Args:
         open_emitter: Called on that thread, with what counts the events.
-        wait_s: Longest wait for a batch to be safe.
+        wait_s: Longest wait for a batch to be safe; `WAIT_S` if None.
         max_waiting_bytes: Of batches that wait.
     """
 
@@ -62,11 +62,11 @@ class Intake:
         self,
         open_emitter: Callable[[Counters], Emitter],
         *,
-        wait_s: float = WAIT_S,
+        wait_s: float | None = None,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
     ) -> None:
         self._open_emitter = open_emitter
-        self._wait_s = wait_s
+        self._wait_s = WAIT_S if wait_s is None else wait_s
         self._max_waiting_bytes = max_waiting_bytes
         self._lock = threading.Lock()
         self._wake = threading.Event()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.server.registry_client import Person
 from tests.support.eventually import eventually
-from tests.support.processes.coalmine_process import ServerProcess, coalmine
+from tests.support.processes.coalmine_process import ServerProcess, coalmine, with_constants
 from tests.support.servers.llm import Asked, LlmServer, Reply, chat, llm_server
 
 MODEL = "gpt-4o-mini-2024-07-18"
@@ -135,7 +135,8 @@ def test_a_server_with_keys_runs_what_is_registered_and_tells_of_a_rejection(
 ) -> None:
     home = tmp_path / "home"
     env = {"COALMINE_EVALS_OPENAI_API_KEY": "sk-test", "COALMINE_EVALS_OPENAI_BASE_URL": llm.url}
-    with ServerProcess(home, env) as found, Person.local(found) as admin:
+    soon = with_constants(coalmine_server__workers__evals__LOOK_S=0.5)
+    with ServerProcess(home, {**env, **soon}) as found, Person.local(found) as admin:
         found.wait_ready()
         write_suite(home)
         for arguments in (IMPORT, ("suite", "push", "sums.yaml")):
