@@ -64,9 +64,7 @@ MOVED = [
     ("at_once", "order"),
     [
         pytest.param(at_once, order, marks=() if index == place else pytest.mark.campaign)
-        for index, order in enumerate(
-            [(0, 1, 2, 3, 4, 5, 6), (6, 5, 4, 3, 2, 1, 0), (3, 2, 1, 6, 0, 5, 4)]
-        )
+        for index, order in enumerate([(0, 1, 2, 3, 4, 5, 6), (6, 5, 4, 3, 2, 1, 0), (3, 2, 1, 6, 0, 5, 4)])
         for place, at_once in enumerate((7, 3, 1))
     ],
 )
