@@ -47,11 +47,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def test_folding_leaves_one_row_a_key_and_changes_no_answer(store: Store) -> None:
     feed = Feed()
-    for seed in range(4):
+    for seed in range(3):
         requests = many_requests(150, seed, hours=1.5)
         store.commit(feed.batch(requests, *reactions_to(requests, seed)))
     before = answers(store)
-    fold_everything(store, rows_at_once=20)
+    fold_everything(store, rows_at_once=60)
     for table in ADDITIVE_TABLES:
         assert_same(folded(store, table), before[table])
         assert count(store, table) == len(before[table])

@@ -130,7 +130,7 @@ def test_readers_see_every_row_once_at_every_moment(tmp_path: Path) -> None:
             if rows != distinct or rows % 500 or rows < least:
                 wrong.append((rows, distinct))
             least = rows
-            time.sleep(0.005)  # the store's own work needs the processor, too
+            time.sleep(0.02)  # the store's own work needs the processor, too
 
     watchers = [threading.Thread(target=watch, daemon=True) for _ in range(2)]
     for each in watchers:
