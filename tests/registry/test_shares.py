@@ -165,7 +165,7 @@ def test_no_author_shows_more_than_another_person_approved(migrated_file: Path) 
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=size(10, 1000),
+            max_examples=size(6, 1000),
             stateful_step_count=size(25, 50),
             deadline=None,
             phases=(Phase.generate,),

@@ -215,9 +215,9 @@ def test_the_life_of_a_deployment_follows_its_model_on_sqlite(migrated_file: Pat
         def new_registry() -> Registry:
             return Registry.open(shutil.copy(migrated_file, Path(folder) / f"{next(numbers)}.db"))
 
-        _run(new_registry, size(8, 100))
+        _run(new_registry, size(5, 100))
 
 
 @pytest.mark.postgres
 def test_the_life_of_a_deployment_follows_its_model_on_postgresql(new_address: Callable[[str], str]) -> None:
-    _run(lambda: Registry.open(new_address("postgresql")), size(4, 50))
+    _run(lambda: Registry.open(new_address("postgresql")), size(3, 50))

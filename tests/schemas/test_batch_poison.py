@@ -69,7 +69,7 @@ def test_each_kind_of_poison_fails_alone_at_its_stage(name: str, bad: list[int])
 
 
 def test_one_percent_of_all_kinds_in_a_large_batch_of_both_framings() -> None:
-    source, messages = random.Random(2), size(5_000, 20_000)
+    source, messages = random.Random(2), size(2_500, 20_000)
     encoder, factory = Encoder(ConfluentFraming(REGISTRY)), EventFactory()
     good = [encoder.encode("requests", factory.request(i)) for i in range(messages)]
     good = [message if i % 2 else HEADER + message[5:] for i, message in enumerate(good)]
@@ -167,7 +167,7 @@ def test_a_text_of_5_mb_is_an_event_like_any_other() -> None:
 
 
 def test_a_million_keys_in_one_map_are_read_in_bounded_time_and_memory() -> None:
-    message = frame("feedback", metadata={f"{i}": "" for i in range(300_000)})
+    message = frame("feedback", metadata={f"{i}": "" for i in range(size(100_000, 300_000))})
     result = BatchDecoder(SchemaResolver()).decode("feedback", [message, None, message + b"x"])
     assert [failure.stage for failure in result.failures] == ["validate", "frame", "decode"]
 

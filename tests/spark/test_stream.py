@@ -30,7 +30,8 @@ from tests.support.torture.processes import STORE, TortureCollector, Where, _pro
 
 pytestmark = pytest.mark.kafka
 
-EVENTS = size(20_000, 2_000_000)
+EVENTS = size(6_000, 2_000_000)
+LOOK_BACK = size(500, 5_000)
 MASTER = "local-cluster[2,1,1024]" if CAMPAIGN else "local[2]"
 """Worker processes of their own take three JVMs."""
 TIMEOUT_S = size(600, 3_600)
@@ -82,6 +83,12 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait(60)
 
 
+def _loads() -> tuple[list[TortureLoad], TortureLoad]:
+    """What the collector reads, and what Spark reads after it."""
+    half = EVENTS // 2
+    return [TortureLoad(1, half, LOOK_BACK), TortureLoad(3, 300)], TortureLoad(2, half, LOOK_BACK)
+
+
 def wait_for(condition: object, what: str, log: Path) -> None:
     deadline = time.monotonic() + TIMEOUT_S
     while not condition():  # type: ignore[operator]
@@ -96,7 +103,7 @@ def test_spark_takes_over_from_the_collector_and_counts_the_same_through_kills(
     servers = kafka.bootstrap_servers
     one = Where(tmp_path / "one", servers=servers, prefix=topic_prefix)
     other = Where(tmp_path / "other", servers=servers, prefix=topic_prefix)
-    first, second = [TortureLoad(1, EVENTS // 2), TortureLoad(3, 300)], TortureLoad(2, EVENTS // 2)
+    first, second = _loads()
     wanted = expected([*first, second])
     for place, load in enumerate(first):
         produce(one, load)

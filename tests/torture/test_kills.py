@@ -23,7 +23,7 @@ from tests.support.torture.processes import STORE, TortureCollector, Where, prod
 
 PRODUCERS = 3
 FULL = pytest.param(100, 1_000_000, id="100-kills", marks=pytest.mark.campaign)
-REDUCED = pytest.param(3, 6_000, id="3-kills")
+REDUCED = pytest.param(2, 4_500, id="2-kills")
 
 
 def torture(where: Where, kills: int, events: int, log: Path) -> None:

@@ -25,7 +25,7 @@ from tests.support.campaign import size
 from tests.support.eventually import eventually
 from tests.support.servers.kafka_broker import KafkaBroker
 
-OUTAGE_S = size(5, 20)
+OUTAGE_S = size(3, 20)
 OUTAGES = size(1, 10)
 
 

@@ -73,7 +73,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     try:
         with _ending({"error": True, "error_message": TOO_COMPLICATED}, limits):
-            tree = _tree(statement)
+            tree = syntax_tree(statement)
     except duckdb.Error as error:  # half a surrogate pair
         _tell({"error": True, "error_message": str(error)})
         return
@@ -127,8 +127,12 @@ def _ending(said: object, limits: Limits) -> Iterator[None]:
         timer.cancel()
 
 
-def _tree(statement: str) -> str:
-    """The syntax tree of a statement, as JSON in one line."""
+def syntax_tree(statement: str) -> str:
+    """Returns the syntax tree of a statement, as JSON in one line; an error of syntax is in it.
+
+    Raises:
+        duckdb.Error: It is no text.
+    """
     with duckdb.connect(config={"autoinstall_known_extensions": False}) as parser:
         found = parser.execute("SELECT json_serialize_sql(?::VARCHAR)", [statement]).fetchone()
     return str(found[0]) if found else ""

@@ -102,23 +102,27 @@ def test_a_range_declared_for_a_name_of_ours_is_that_of_the_custom_one(store: St
     assert sums(store)["custom.requests"] == (1, 0.5)
 
 
-@pytest.mark.parametrize(
-    ("first", "later", "total"),
-    [
-        ([0.0] * 199 + [1.0], [1, 1, 0], 2),  # a rare pass
-        ([0.0] * 200, [1, 1, 0], 2),
-        ([0.0] * 197 + [1.0, 4.0, 9.0], [4, 9, 0], 8),  # nearly always none: percentiles would leave nothing
-        ([7.0] * 200, [7, 9, 1e15], 30),
-        ([0.0] * 199 + [1e15], [3, 0, -1e15], 0),
-    ],
-)
-def test_values_that_are_nearly_always_the_same_keep_what_is_rare(
-    store: Store, first: list[float], later: list[float], total: float
-) -> None:
-    feed = Feed()
-    store.commit(feed.batch(measured(0, "found", *first)))
-    store.commit(feed.batch(measured(1_000, "found", *later)))
-    assert sums(store)["found"] == (len(later), total)
+NEARLY_THE_SAME: dict[str, tuple[list[float], list[float], float]] = {
+    "a rare pass": ([0.0] * 199 + [1.0], [1, 1, 0], 2),
+    "no pass yet": ([0.0] * 200, [1, 1, 0], 2),
+    # Percentiles would leave nothing.
+    "nearly always none": ([0.0] * 197 + [1.0, 4.0, 9.0], [4, 9, 0], 8),
+    "always seven": ([7.0] * 200, [7, 9, 1e15], 30),
+    "one absurd": ([0.0] * 199 + [1e15], [3, 0, -1e15], 0),
+}
+
+
+def test_values_that_are_nearly_always_the_same_keep_what_is_rare(store: Store) -> None:
+    feed, first, later = Feed(), [], []
+    for at, (name, (begins, goes_on, _)) in enumerate(NEARLY_THE_SAME.items()):
+        first += measured(2_000 * at, name, *begins)
+        later += measured(2_000 * at + 1_000, name, *goes_on)
+    store.commit(feed.batch(first))
+    store.commit(feed.batch(later))
+    found = sums(store)
+    assert {name: found[name] for name in NEARLY_THE_SAME} == {
+        name: (len(goes_on), total) for name, (_, goes_on, total) in NEARLY_THE_SAME.items()
+    }
 
 
 def test_names_of_which_all_values_are_0_or_1_are_rates(store: Store) -> None:

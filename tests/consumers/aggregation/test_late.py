@@ -24,6 +24,7 @@ from coalmine_consumers.store import Store, StoreSettings
 from coalmine_schemas.batch import arrow_schema
 from coalmine_schemas.ranges import Range
 from coalmine_schemas.size import Size
+from tests.support.campaign import size
 from tests.support.data.store_feed import START, Feed, Row, feedback, many_requests, outcome, request, score
 from tests.support.oracles.store_state import freeze_windows
 
@@ -204,7 +205,9 @@ def between(rows: pa.Table, begin: datetime, end: datetime) -> pa.Table:
     return rows.filter(pa.array((times >= first) & (times < last)))
 
 
-@pytest.mark.parametrize(("control", "treatment"), [(30, 60), (60, 10)])
+@pytest.mark.parametrize(
+    ("control", "treatment"), [(30, 60), pytest.param(60, 10, marks=pytest.mark.campaign)]
+)
 def test_feedback_that_comes_later_in_one_arm_is_no_harm(store: Store, control: int, treatment: int) -> None:
     random = np.random.default_rng(control + treatment)
     delays = {"control": control * MINUTE, "treatment": treatment * MINUTE}
@@ -307,7 +310,7 @@ def test_a_version_that_brings_users_back_has_no_fewer_outcomes_of_a_unit(
     clock, feed = [START], Feed()
     readouts = Readouts(store, FixedPlans(plan), clock=lambda: clock[0])
     seen = []
-    for step in range(5, 17):
+    for step in range(5, 17, size(3, 1)):
         since, clock[0] = clock[0], START + step * 12 * HOUR
         new = ([row for row in rows if since <= row["event_time"] < clock[0]] for rows in (calls, said))
         store.commit(feed.batch(next(new), scores=next(new)))

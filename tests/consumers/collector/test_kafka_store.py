@@ -22,7 +22,7 @@ from coalmine_schemas.codec import Encoder, SingleObjectFraming
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.topics import topic_name
 from tests.support.data.event_factory import EventFactory
-from tests.support.doubles.source_harness import TOPIC_CONFIG
+from tests.support.doubles.source_harness import SOON, TOPIC_CONFIG
 from tests.support.eventually import eventually
 from tests.support.servers.kafka_broker import KafkaBroker
 
@@ -87,6 +87,7 @@ class Pipeline:
                 events=("requests",),
                 instance_id=store_instance_id(directory),
                 session_timeout_s=6.0,
+                extra=SOON,
             )
         )
 
@@ -169,7 +170,10 @@ def test_what_the_broker_deleted_unread_is_a_loss_and_nothing_else_is(
     assert "the broker deleted offsets 30 to 44 before they were read" in said
 
 
-@pytest.mark.parametrize(("before", "after"), [(50, 80), (50, 50), (50, 10), (300, 1000)])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(50, 80), (50, 50), (50, 10), pytest.param(300, 1000, marks=pytest.mark.campaign)],
+)
 def test_a_topic_made_anew_is_read_from_its_start(
     pipeline: Pipeline, caplog: pytest.LogCaptureFixture, before: int, after: int
 ) -> None:
@@ -185,7 +189,10 @@ def test_a_topic_made_anew_is_read_from_its_start(
     assert again.identity == report.identity
 
 
-def test_a_topic_made_anew_under_a_running_collector_is_read_from_its_start(pipeline: Pipeline) -> None:
+def test_a_topic_made_anew_under_a_running_collector_is_read_from_its_start(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coalmine_consumers.sources.kafka.LOOK_EVERY_S", 0.5)
     with pipeline.collecting() as (_, store):
         pipeline.produce(140)
         eventually(lambda: rows(store) == 140, what="stored")
@@ -225,8 +232,9 @@ def test_a_store_from_before_topics_had_ids_goes_on_where_it_stood(pipeline: Pip
 
 
 def test_another_store_in_the_group_is_a_problem_that_names_it(
-    kafka: KafkaBroker, topic_prefix: str, tmp_path: Path
+    kafka: KafkaBroker, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("coalmine_consumers.sources.kafka.LOOK_EVERY_S", 0.5)
     pipeline = Pipeline(kafka, topic_prefix, tmp_path / "store", partitions=2)
     stranger = pipeline.source(tmp_path / "another")
     with pipeline.collecting() as (collector, store):

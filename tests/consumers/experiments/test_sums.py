@@ -60,8 +60,14 @@ MOVED = [
 ]
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4, 5, 6), (6, 5, 4, 3, 2, 1, 0), (3, 2, 1, 6, 0, 5, 4)])
-@pytest.mark.parametrize("at_once", [1, 3, 7])
+@pytest.mark.parametrize(
+    ("at_once", "order"),
+    [
+        pytest.param(at_once, order, marks=() if index == place else pytest.mark.campaign)
+        for index, order in enumerate([(0, 1, 2, 3, 4, 5, 6), (6, 5, 4, 3, 2, 1, 0), (3, 2, 1, 6, 0, 5, 4)])
+        for place, at_once in enumerate((7, 3, 1))
+    ],
+)
 def test_a_unit_is_first_exposed_once_however_its_events_arrive(
     store: Store, order: Sequence[int], at_once: int
 ) -> None:
@@ -165,6 +171,7 @@ def per_unit(store: Store, hours: float) -> tuple[list[list[float]], list[list[f
     return metric(sums_of(store, START + hours * HOUR), "per_unit.spent")
 
 
+_ORDERS_IN_FULL = [(1, False), (1, True), (4, False), (99, True)]
 ALL_OLD = [[4, 3], [0, 0]], [[10 + 5 + 30 + 2, 7 + 20 + 50], [0, 0]]
 """Denominators and numerators by epoch and arm, once all units are old enough."""
 
@@ -184,8 +191,14 @@ def test_outcomes_of_units_count_from_their_first_exposure(declared: Store) -> N
     assert metric(last, "spent") == ([[3, 3], [0, 1]], [[17, 110], [0, 30]])
 
 
-@pytest.mark.parametrize("at_once", [1, 4, 99])
-@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(
+    ("at_once", "backwards"),
+    [
+        (4, True),
+        (99, False),
+        *(pytest.param(*each, marks=pytest.mark.campaign) for each in _ORDERS_IN_FULL),
+    ],
+)
 def test_outcomes_of_units_do_not_depend_on_the_order_of_events(
     declared: Store, backwards: bool, at_once: int
 ) -> None:
@@ -201,7 +214,7 @@ def test_outcomes_of_units_do_not_depend_on_the_order_of_events(
     assert per_unit(declared, 102) == ALL_OLD
 
 
-OF_SOMETHING = {
+OF_SOMETHING: dict[str, tuple[dict[str, str], int]] = {
     "a session in the experiment": ({"session_id": "in"}, 1),
     "its unit and its session": ({"session_id": "in", "unit_id": "ann"}, 1),
     "a session of other calls": ({"session_id": "out"}, 0),
@@ -211,23 +224,30 @@ OF_SOMETHING = {
 }
 
 
-@pytest.mark.parametrize("whose", OF_SOMETHING)
-def test_outcomes_of_sessions_and_prompts_count_where_these_were(declared: Store, whose: str) -> None:
-    of, counted = OF_SOMETHING[whose]
-    calls = [
-        exposed(1, "ann", 1, "control") | {"session_id": "in"},
-        request(2, START + HOUR, unit_id="ann", session_id="out", prompt="greet"),
-        exposed(3, "bob", 1, "treatment"),
-    ]
-    always = outcome(1, START + HOUR, "spent", 1.0, unit_id="bob")
-    said = outcome(2, START + 2 * HOUR, "spent", 8.0, **of)
-    declared.commit(Feed().batch(calls, scores=[always, said]))
+def test_outcomes_of_sessions_and_prompts_count_where_these_were(declared: Store) -> None:
+    """Each case has a unit, its sessions and an arm of its own."""
+    calls, said, expected = [], [], []
+    for case, (of, counted) in enumerate(OF_SOMETHING.values()):
+        ann, arm = f"ann-{case}", f"arm {case}"
+        calls += [
+            exposed(10 * case + 1, ann, 1, arm) | {"session_id": f"in-{case}"},
+            request(10 * case + 2, START + HOUR, unit_id=ann, session_id=f"out-{case}", prompt="greet"),
+            exposed(10 * case + 3, f"bob-{case}", 1, arm),
+        ]
+        whose = {name: each if name == "prompt" else f"{each}-{case}" for name, each in of.items()}
+        said += [
+            outcome(10 * case + 1, START + HOUR, "spent", 1.0, unit_id=f"bob-{case}"),
+            outcome(10 * case + 2, START + 2 * HOUR, "spent", 8.0, **whose),
+        ]
+        expected.append(8 * counted + 1)
+    declared.commit(Feed().batch(calls, scores=said))
     settle_outcomes(declared, START)
-    assert per_unit(declared, 72) == ([[1, 1]], [[8 * counted, 1]])
+    assert sums_of(declared).arms == tuple(f"arm {case}" for case in range(len(OF_SOMETHING)))
+    assert per_unit(declared, 72) == ([[2] * len(OF_SOMETHING)], [expected])
     # As it was settled before calls' units were kept.
     by_hand(declared, "UPDATE late_outcomes SET call_unit_id = NULL, call_experiment = NULL, open_since = 0")
     settle_outcomes(declared, START)
-    assert per_unit(declared, 72) == ([[1, 1]], [[8 * counted, 1]])
+    assert per_unit(declared, 72) == ([[2] * len(OF_SOMETHING)], [expected])
 
 
 @pytest.mark.parametrize("hours", [48, 960], ids=["before the window is over", "later"])

@@ -264,4 +264,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=size(3, 60), stateful_step_count=size(10, 15), deadline=None)
+TestAnyOrder.settings = settings(max_examples=size(2, 60), stateful_step_count=size(10, 15), deadline=None)

@@ -47,11 +47,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def test_folding_leaves_one_row_a_key_and_changes_no_answer(store: Store) -> None:
     feed = Feed()
-    for seed in range(4):
-        requests = many_requests(600, seed, hours=1.5)
+    for seed in range(3):
+        requests = many_requests(150, seed, hours=1.5)
         store.commit(feed.batch(requests, *reactions_to(requests, seed)))
     before = answers(store)
-    fold_everything(store, rows_at_once=70)
+    fold_everything(store, rows_at_once=60)
     for table in ADDITIVE_TABLES:
         assert_same(folded(store, table), before[table])
         assert count(store, table) == len(before[table])
@@ -60,7 +60,7 @@ def test_folding_leaves_one_row_a_key_and_changes_no_answer(store: Store) -> Non
 def test_folding_again_changes_nothing(store: Store) -> None:
     feed = Feed()
     for seed in range(2):
-        store.commit(feed.batch(many_requests(300, seed, hours=0.5)))
+        store.commit(feed.batch(many_requests(100, seed, hours=0.5)))
     fold_everything(store)
     exactly = {table: query(store, f"SELECT * FROM {table} ORDER BY ALL") for table in BUCKET_KEYS}
     for table in BUCKET_KEYS:
@@ -154,7 +154,7 @@ def test_compaction_does_what_is_due_and_rests_until_rows_were_appended(store: S
     policy, state = CompactionPolicy(min_rows=50, rows_at_once=100), CompactionState()
     for round_ in range(3):
         for seed in range(3):
-            store.commit(feed.batch(many_requests(100, 10 * round_ + seed, hours=0.3)))
+            store.commit(feed.batch(many_requests(40, 10 * round_ + seed, hours=0.3)))
         before = answers(store)
         assert {each.table for each in compact(store, policy, state)} >= set(BUCKET_KEYS)
         assert compact(store, policy, state) == []

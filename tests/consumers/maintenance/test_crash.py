@@ -18,7 +18,7 @@ from tests.support.campaign import size
 from tests.support.oracles.store_state import assert_same, folded, query
 from tests.support.processes.forked import FORKS, run_forked
 
-PARTS = size(3, 6)
+PARTS = size(2, 6)
 
 
 def state(folder: Path) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def test_a_kill_at_any_line_leaves_every_row_once_and_the_rest_can_follow(
 def test_a_kill_at_any_moment_does_too(tmp_path: Path, prepared: Path, expected: dict[str, Any]) -> None:
     """Also inside DuckDB and Parquet, where no line of ours runs."""
     random = Random(3)
-    for attempt in range(size(2, 100)):
+    for attempt in range(size(1, 100)):
         folder = tmp_path / str(attempt)
         shutil.copytree(prepared, folder)
         files = {path for path in (folder / "segments").rglob("*") if path.is_file()}

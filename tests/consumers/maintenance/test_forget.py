@@ -1,5 +1,6 @@
 """Users are forgotten: nothing that is read names them or has their words, and every number stays."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,10 +22,11 @@ NOW = datetime(2026, 3, 12, tzinfo=UTC)
 TEXTS = (b"my own secret", b"what a shame", b"it should be", b"said rudely", b"ann-1234567")
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Calls of two users in files and hot, with feedback, scores, an experiment and a dead letter."""
-    store = Store.open(tmp_path / "store", SMALL)
+    directory = tmp_path_factory.mktemp("filled") / "store"
+    store = Store.open(directory, SMALL)
     feed = Feed()
 
     def call(number: int, unit_id: str) -> dict[str, Any]:
@@ -54,6 +56,14 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.commit(
         feed.batch(calls[70:], said, scores, [dead_letter(b"\x01ann-1234567\xff"), dead_letter(b"else")])
     )
+    store.close()
+    return directory
+
+
+@pytest.fixture
+def store(filled: Path, tmp_path: Path) -> Iterator[Store]:
+    """A copy of it to forget them in."""
+    store = Store.open(shutil.copytree(filled, tmp_path / "store"), SMALL)
     yield store
     store.close()
 

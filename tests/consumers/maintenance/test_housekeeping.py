@@ -19,6 +19,7 @@ from coalmine_consumers.maintenance import (
 from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.store import Store, live_segments
 from tests.consumers.maintenance.settled import AT_ONCE, settle, settled
+from tests.support.campaign import size
 from tests.support.data.store_feed import START, Feed, many_requests, reactions_to, request
 from tests.support.oracles.store_state import by_hand, count, query
 
@@ -42,7 +43,7 @@ def feed_days(store: Store, days: int = 4) -> None:
     feed = Feed()
     for day in range(days):
         for part in range(2):
-            requests = many_requests(60, 10 * day + part, start=START + timedelta(days=day))
+            requests = many_requests(30, 10 * day + part, start=START + timedelta(days=day))
             store.commit(feed.batch(requests, *reactions_to(requests, day)))
 
 
@@ -128,10 +129,10 @@ def test_it_runs_in_a_thread_beside_commits_until_it_is_told_to_stop(store: Stor
     thread = threading.Thread(target=keeper.run, args=(stop,))
     thread.start()
     feed = Feed()
-    for part in range(15):
+    for part in range(size(8, 15)):
         requests = many_requests(40, part, start=datetime.now(UTC) - timedelta(hours=1), hours=0.5)
         store.commit(feed.batch(requests, *reactions_to(requests, part)))
-    while keeper.health().runs < 50:
+    while keeper.health().runs < size(25, 50):
         stop.wait(0.01)
     stop.set()
     thread.join(30)
@@ -140,6 +141,6 @@ def test_it_runs_in_a_thread_beside_commits_until_it_is_told_to_stop(store: Stor
     settle(keeper, datetime.now(UTC))
     report = audit(store, deep=True)
     assert report.ok, report.missing
-    assert count(store, "requests") == 600
+    assert count(store, "requests") == 40 * size(8, 15)
     by_hand(store, "DELETE FROM requests_hot")
-    assert count(store, "requests") == 600
+    assert count(store, "requests") == 40 * size(8, 15)

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,9 +19,11 @@ NOTHING_APART = LedgerPolicy(apart_s=0)
 TOTALS = "SELECT sum(consumed), sum(stored), sum(duplicates), sum(dead_lettered) FROM batches"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path)
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed store of twelve batches."""
+    directory = tmp_path_factory.mktemp("filled") / "store"
+    opened = Store.open(directory)
     feed = Feed()
     for number in range(12):
         rows = [request(10 * number + place, START + number * HOUR) for place in range(5)]
@@ -32,6 +35,14 @@ def store(tmp_path: Path) -> Iterator[Store]:
         by_hand(
             opened, f"UPDATE batches SET committed_at = '{at.isoformat()}' WHERE ingest_id = {number + 1}"
         )
+    opened.close()
+    return directory
+
+
+@pytest.fixture
+def store(filled: Path, tmp_path: Path) -> Iterator[Store]:
+    """A copy of it."""
+    opened = Store.open(shutil.copytree(filled, tmp_path, dirs_exist_ok=True))
     yield opened
     opened.close()
 

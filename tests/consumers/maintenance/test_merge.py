@@ -1,4 +1,5 @@
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,15 +22,27 @@ POLICY = MergePolicy(settle_s=0)
 EVERYTHING = SealPolicy(max_rows=1, min_day_rows=1)
 
 
-def store_of_small_segments(directory: Path, parts: int = 3, rows: int = 700) -> Store:
+@pytest.fixture(scope="module")
+def small_segments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed store with three segments of each event in a day, of 200 requests each."""
+    directory = tmp_path_factory.mktemp("small") / "store"
     store = Store.open(directory)
     feed = Feed()
-    for seed in range(parts):
-        requests = many_requests(rows, seed)
+    for seed in range(3):
+        requests = many_requests(200, seed)
         store.commit(feed.batch(requests, *reactions_to(requests, seed)))
         for event in ("requests", "feedback", "scores"):
             seal(store, event, EVERYTHING, NOW)
-    return store
+    store.close()
+    return directory
+
+
+@pytest.fixture
+def store(small_segments: Path, tmp_path: Path) -> Iterator[Store]:
+    """A copy of it to merge."""
+    store = Store.open(shutil.copytree(small_segments, tmp_path, dirs_exist_ok=True))
+    yield store
+    store.close()
 
 
 def merge_all(store: Store) -> int:
@@ -43,10 +56,9 @@ def files(directory: Path) -> list[Path]:
     return sorted(path for path in (directory / "segments").rglob("*") if path.is_file())
 
 
-def test_merging_changes_no_row_and_leaves_one_sorted_segment_a_day(tmp_path: Path) -> None:
-    store = store_of_small_segments(tmp_path)
+def test_merging_changes_no_row_and_leaves_one_sorted_segment_a_day(store: Store, tmp_path: Path) -> None:
     before = all_raw_rows(store)
-    assert len(before["requests"]) == 2100
+    assert len(before["requests"]) == 600
     assert merge_all(store) == 3
     assert all_raw_rows(store) == before
     with store.cursor() as cursor:
@@ -64,8 +76,7 @@ def test_merging_changes_no_row_and_leaves_one_sorted_segment_a_day(tmp_path: Pa
     again.close()
 
 
-def test_old_files_stay_for_the_grace_period_and_then_go(tmp_path: Path) -> None:
-    store = store_of_small_segments(tmp_path)
+def test_old_files_stay_for_the_grace_period_and_then_go(store: Store, tmp_path: Path) -> None:
     old = files(tmp_path)
     merge_all(store)
     reading = store.cursor()
@@ -81,25 +92,23 @@ def test_old_files_stay_for_the_grace_period_and_then_go(tmp_path: Path) -> None
         "deleted segments are forgotten in the end"
     )
     reading.close()
-    store.close()
 
 
-def test_a_query_that_began_before_a_merge_reads_on(tmp_path: Path) -> None:
-    store = store_of_small_segments(tmp_path)
+def test_a_query_that_began_before_a_merge_reads_on(store: Store) -> None:
     with store.cursor() as cursor:
         cursor.begin()
         before = cursor.sql("SELECT count(*) FROM requests").fetchall()
         merge_all(store)
         assert cursor.sql("SELECT count(*), count(DISTINCT request_id) FROM requests").fetchall() == [
-            (2100, 2100)
+            (600, 600)
         ]
-        assert before == [(2100,)]
+        assert before == [(600,)]
         cursor.rollback()
-    store.close()
 
 
-def test_a_plan_that_was_overtaken_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = store_of_small_segments(tmp_path)
+def test_a_plan_that_was_overtaken_changes_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (chosen, *_) = plan(store, POLICY, NOW)
     name = f"{merge.__module__}.write_stream"
 
@@ -118,24 +127,21 @@ def test_a_plan_that_was_overtaken_changes_nothing(tmp_path: Path, monkeypatch: 
     assert all_raw_rows(store) == before
     manifest = {tmp_path / path for (path,) in query(store, "SELECT path FROM segments")}
     assert set(files(tmp_path)) == manifest
-    store.close()
 
 
-def test_damage_is_never_merged_away(tmp_path: Path) -> None:
-    store = store_of_small_segments(tmp_path)
+def test_damage_is_never_merged_away(store: Store, tmp_path: Path) -> None:
     with store.cursor() as cursor:
         victim, other, *_ = live_segments(cursor, "requests")
     path = tmp_path / victim.path
     delete_from_file(path, "latency_ms = (SELECT max(latency_ms) FROM rows)")
-    assert rows_in_file(str(path)) == 699
+    assert rows_in_file(str(path)) == 199
     plans = {each.event: each for each in plan(store, POLICY, NOW)}
-    with pytest.raises(StoreDamaged, match="hold 2099 rows, the manifest says 2100"):
+    with pytest.raises(StoreDamaged, match="hold 599 rows, the manifest says 600"):
         merge(store, plans["requests"], POLICY, NOW)
     (tmp_path / other.path).unlink()
     with pytest.raises(StoreDamaged, match=str(other.segment_id)):
         merge(store, plans["requests"], POLICY, NOW)
     assert query(store, "SELECT count(*) FROM segments WHERE retired_at IS NOT NULL") == [(0,)]
-    store.close()
 
 
 def test_a_merge_of_long_texts_needs_little_memory(tmp_path: Path) -> None:

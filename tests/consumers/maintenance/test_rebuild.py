@@ -15,7 +15,7 @@ from coalmine_consumers.maintenance.expire import expire
 from coalmine_consumers.maintenance.rollup_retention import age
 from coalmine_consumers.maintenance.seal import seal
 from coalmine_consumers.raw import INGESTED_EVENTS
-from coalmine_consumers.store import Store, live_segments
+from coalmine_consumers.store import Store, StoreSettings, live_segments
 from tests.support.campaign import size
 from tests.support.data.store_feed import START, Feed, feedback, many_requests, reactions_to, request, score
 from tests.support.oracles.store_state import assert_same, by_hand, count, folded, query
@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def feed_days(store: Store, feed: Feed, days: int = 3, rows: int = 150) -> None:
+def feed_days(store: Store, feed: Feed, days: int = 3, rows: int = 60) -> None:
     for day in range(days):
         requests = many_requests(rows, day, start=START + timedelta(days=day), hours=14)
         store.commit(feed.batch(requests, *reactions_to(requests, day)))
@@ -67,13 +67,17 @@ def test_a_rebuild_gives_identical_numbers_with_one_row_a_key(store: Store) -> N
     assert audit(store, deep=True).ok
 
 
-@pytest.mark.parametrize("table", ADDITIVE_TABLES)
-def test_a_rebuild_restores_what_was_damaged(store: Store, table: str) -> None:
+def test_a_rebuild_restores_what_was_damaged(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, StoreSettings(segments=("tier",)))
     feed_days(store, Feed(), days=1)
     before = answers(store)
-    by_hand(store, f"DELETE FROM {table}")
+    for table in ADDITIVE_TABLES:
+        by_hand(store, f"DELETE FROM {table}")
+        assert not folded(store, table)
+        assert before[table], table
     rebuild(store)
     assert_answers(store, before)
+    store.close()
 
 
 def test_what_retention_has_removed_stays_as_it_was(store: Store) -> None:
@@ -163,13 +167,13 @@ def test_readers_see_the_old_numbers_until_the_new_ones_are_there(store: Store) 
     def watch() -> None:
         while not stop.is_set():
             rows = query(store, "SELECT sum(requests) FROM rollups WHERE resolution = 'hour'")
-            if [int(value) for (value,) in rows] != [150]:
+            if [int(value) for (value,) in rows] != [60]:
                 wrong.append(rows)
             time.sleep(0.005)  # the rebuild needs the processor, too
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
-    for _ in range(3):
+    for _ in range(2):
         rebuild(store)
     stop.set()
     thread.join(10)

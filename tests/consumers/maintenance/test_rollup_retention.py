@@ -13,7 +13,7 @@ FOREVER = RetentionPolicy()
 
 def days_of_requests(store: Store, feed: Feed) -> None:
     for day in range(3):
-        requests = many_requests(400, day, start=START + timedelta(days=day), hours=6)
+        requests = many_requests(60, day, start=START + timedelta(days=day), hours=6)
         store.commit(feed.batch(requests, *reactions_to(requests, day)))
 
 
@@ -30,11 +30,11 @@ def test_minutes_become_hours_and_hours_become_days_with_the_same_sums(tmp_path:
     store = Store.open(tmp_path)
     days_of_requests(store, Feed())
     before = queries.versions(store.reader(), queries.Filters())
-    assert resolutions(store) == {"minute": ("10 08", 1200), "hour": ("10 08", 1200), "day": ("10 00", 1200)}
+    assert resolutions(store) == {"minute": ("10 08", 180), "hour": ("10 08", 180), "day": ("10 00", 180)}
     aged = age(store, AgeingPolicy(minute_days=0, hour_days=1), FOREVER, START + timedelta(days=2))
     assert aged.finer_rows > 0
     assert aged.expired_rows == 0
-    assert resolutions(store) == {"minute": ("12 08", 400), "hour": ("11 08", 800), "day": ("10 00", 1200)}
+    assert resolutions(store) == {"minute": ("12 08", 60), "hour": ("11 08", 120), "day": ("10 00", 180)}
     kept = "SELECT resolution, strftime(kept_from, '%d %H') FROM rollup_kept_from ORDER BY ALL"
     assert query(store, kept) == [("hour", "11 00"), ("minute", "12 00")]
     assert queries.versions(store.reader(), queries.Filters()) == before
@@ -67,8 +67,8 @@ def test_rollups_past_their_retention_go_and_are_counted(tmp_path: Path) -> None
     )
     aged = age(store, AgeingPolicy(), RetentionPolicy(rollup_days=1), now)
     assert aged.expired_rows > 0
-    assert resolutions(store) == {"minute": ("11 08", 800), "hour": ("11 08", 800), "day": ("11 00", 800)}
-    assert query(store, "SELECT requests, feedback FROM expired_rollups") == [(400, int(reactions))]
+    assert resolutions(store) == {"minute": ("11 08", 120), "hour": ("11 08", 120), "day": ("11 00", 120)}
+    assert query(store, "SELECT requests, feedback FROM expired_rollups") == [(60, int(reactions))]
     assert age(store, AgeingPolicy(), RetentionPolicy(rollup_days=1), now).expired_rows == 0
     assert count(store, "expired_rollups") == 1
     store.close()

@@ -1,4 +1,5 @@
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -126,15 +127,16 @@ def test_readers_see_every_row_once_at_every_moment(tmp_path: Path) -> None:
         least = 0
         while not stop.is_set():
             rows, distinct = query(store, "SELECT count(*), count(DISTINCT request_id) FROM requests")[0]
-            if rows != distinct or rows % 2_000 or rows < least:
+            if rows != distinct or rows % 500 or rows < least:
                 wrong.append((rows, distinct))
             least = rows
+            time.sleep(0.02)  # the store's own work needs the processor, too
 
     watchers = [threading.Thread(target=watch, daemon=True) for _ in range(2)]
     for each in watchers:
         each.start()
     for seed in range(6):
-        store.commit(feed.batch(many_requests(2_000, seed)))
+        store.commit(feed.batch(many_requests(500, seed)))
         seal(store, "requests", EVERYTHING, START)
     stop.set()
     for each in watchers:

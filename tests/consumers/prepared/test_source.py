@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from coalmine_consumers.sources.memory import MemoryBroker, MemorySource
 from coalmine_consumers.store import Store
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.resolver import SchemaResolver
+from tests.support.campaign import size
 from tests.support.doubles.local_query import LocalQuery
 from tests.support.eventually import eventually
 from tests.support.oracles.store_state import ADDITIVE, all_raw_rows, assert_same, count, folded, query
@@ -23,9 +25,12 @@ from tests.support.torture.check import check_all
 from tests.support.torture.load import Sent, TortureLoad, expected
 from tests.support.torture.processes import STORE
 
-LOAD = TortureLoad(1, 9_000)
+THIRD = size(1_000, 3_000)
+LOAD = TortureLoad(1, 3 * THIRD, look_back=THIRD)
+SETTINGS = replace(STORE, segment_min_rows=THIRD * 2 // 3, segment_min_day_rows=THIRD // 6)
 MESSAGES = list(LOAD.messages())
-THIRDS = (MESSAGES[:3_000], MESSAGES[3_000:6_000], MESSAGES[6_000:])
+THIRDS = (MESSAGES[:THIRD], MESSAGES[THIRD : 2 * THIRD], MESSAGES[2 * THIRD :])
+OVERTAKES = THIRD // 3
 OF_THE_BATCH = ("ingest_id", "ingested_at")
 
 
@@ -56,14 +61,14 @@ def imported(store: Store, collector: Collector, messages: int) -> None:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "store", STORE)
+    opened = Store.open(tmp_path / "store", SETTINGS)
     yield opened
     opened.close()
 
 
 def by_collector(directory: Path) -> Store:
     """The numbers to compare with, of the same batches: experiments freeze thresholds between batches."""
-    store, broker, sent = Store.open(directory, STORE), MemoryBroker(), 0
+    store, broker, sent = Store.open(directory, SETTINGS), MemoryBroker(), 0
     for third in THIRDS:
         for message in third:
             broker.append(message.event, message.value, key=message.key)
@@ -106,7 +111,7 @@ def test_files_that_fit_are_taken_over_as_they_are(store: Store, tmp_path: Path)
         made.folder.batch(number).rename(tmp_path / "attempt that died")
         made.batch(THIRDS[0])
         wanted = {path.name for path in made.folder.batch(number).rglob("requests/*/*.parquet")}
-        imported(store, collector, 3_000)
+        imported(store, collector, THIRD)
     (stored,) = query(store, "SELECT list(path) AS paths FROM segments WHERE event = 'requests'")
     assert {Path(path).name for path in stored[0]} == wanted
     assert wanted.isdisjoint(files)
@@ -121,7 +126,7 @@ def test_what_is_repeated_in_a_later_batch_counts_once(
         made = LocalQuery.begin(tmp_path / "spark", remembers=remembers)
         made.batch(THIRDS[0])
         made.batch(THIRDS[0])
-        imported(store, collector, 6_000)
+        imported(store, collector, 2 * THIRD)
     (counts,) = query(
         store,
         "SELECT sum(stored)::BIGINT AS s, sum(duplicates)::BIGINT AS d FROM batches WHERE event = 'requests'",
@@ -138,7 +143,7 @@ def test_a_batch_that_is_handed_in_again_is_no_news(store: Store, tmp_path: Path
         number = made.batch(THIRDS[0], finish=False)
         manifest = _manifest_of(made, THIRDS[0])
         made.folder.finish(number, manifest)
-        imported(store, collector, 3_000)
+        imported(store, collector, THIRD)
         eventually(lambda: not made.folder.waiting(), what="removed")
     with importing(store, root) as collector:
         made.folder.batch(number).mkdir()
@@ -176,7 +181,7 @@ def test_switching_between_collector_and_spark_loses_and_doubles_nothing(
     for message in THIRDS[0]:
         broker.append(message.event, message.value, key=message.key)
     with collecting(store, broker_of()) as collector:
-        imported(store, collector, 3_000)
+        imported(store, collector, THIRD)
     with importing(store, root) as collector:
         eventually((root / "position.json").is_file, what="a position")
         made = LocalQuery.begin(root)
@@ -184,11 +189,11 @@ def test_switching_between_collector_and_spark_loses_and_doubles_nothing(
             assert span.partition.topic_id == "1"
         made.topic_id = "1"
         made.batch(THIRDS[1])
-        imported(store, collector, 6_000)
+        imported(store, collector, 2 * THIRD)
     for message in (*THIRDS[1], *THIRDS[2]):
         broker.append(message.event, message.value, key=message.key)
     with collecting(store, broker_of()) as collector:
-        imported(store, collector, 9_000)
+        imported(store, collector, 3 * THIRD)
     check_all(store, expected([LOAD]))
     assert audit(store, deep=True).ok
 
@@ -199,17 +204,17 @@ def test_a_query_that_the_collector_has_overtaken_is_refused(store: Store, tmp_p
         eventually((root / "position.json").is_file, what="a position")
     late = LocalQuery.begin(root)
     late.topic_id = "1"
-    late.batch(THIRDS[0][:2_000])
+    late.batch(THIRDS[0][: 2 * OVERTAKES])
     broker = MemoryBroker()
-    for message in THIRDS[0][:1_000]:
+    for message in THIRDS[0][:OVERTAKES]:
         broker.append(message.event, message.value, key=message.key)
     with collecting(store, MemorySource(broker)) as collector:
-        imported(store, collector, 1_000)
+        imported(store, collector, OVERTAKES)
     with importing(store, root) as collector:
         eventually(lambda: late.folder.refusal() is not None, what="refused")
         made = LocalQuery.begin(root)
         made.topic_id = "1"
-        made.batch(MESSAGES[1_000:])
+        made.batch(MESSAGES[OVERTAKES:])
         imported(store, collector, len(MESSAGES))
     check_all(store, expected([LOAD]))
 

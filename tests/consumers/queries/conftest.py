@@ -17,9 +17,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """Three days of requests with feedback and scores, in hot rows and segments, in several batches."""
+    """Three days of requests with feedback and scores, in hot rows and segments, in several batches.
+
+    To read only: it serves all files.
+    """
     opened = Store.open(tmp_path_factory.mktemp("filled"), SMALL)
     feed = Feed()
     for number, (count, hours) in enumerate([(2_000, 60.0), (300, 5.0), (900, 30.0)]):

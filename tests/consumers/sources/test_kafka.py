@@ -23,7 +23,7 @@ from coalmine_consumers.sources.kafka import KafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, store_instance_id
 from coalmine_consumers.sources.kafka_topics import ensure_topics
 from coalmine_schemas.topics import topic_name
-from tests.support.doubles.source_harness import TOPIC_CONFIG, KafkaHarness, Ledger, drain
+from tests.support.doubles.source_harness import SOON, TOPIC_CONFIG, KafkaHarness, Ledger, drain
 from tests.support.servers.kafka_broker import KafkaBroker
 from tests.support.servers.kafka_proxy import KafkaProxy
 from tests.support.servers.ports import free_port
@@ -31,6 +31,12 @@ from tests.support.servers.ports import free_port
 pytestmark = pytest.mark.kafka
 
 Open = Callable[[KafkaSourceSettings, Ledger], KafkaSource]
+
+
+@pytest.fixture(autouse=True)
+def looks_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asks the broker of topics and members ten times as often."""
+    monkeypatch.setattr("coalmine_consumers.sources.kafka.LOOK_EVERY_S", 0.5)
 
 
 @pytest.fixture
@@ -128,6 +134,7 @@ def test_another_member_takes_partitions_and_gives_them_back(
             "partition.assignment.strategy": "cooperative-sticky",
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
+            **SOON,
         }
     )
     request.addfinalizer(other.close)
@@ -266,7 +273,7 @@ def test_topics_that_do_not_exist_yet_are_waited_for(
 ) -> None:
     caplog.set_level(logging.INFO)
     settings = KafkaSourceSettings(
-        kafka.bootstrap_servers, group_id=topic_prefix + "group", topic_prefix=topic_prefix
+        kafka.bootstrap_servers, group_id=topic_prefix + "group", topic_prefix=topic_prefix, extra=SOON
     )
     ledger = Ledger()
     source = open_source(settings, ledger)
@@ -310,7 +317,7 @@ def test_a_message_of_five_megabytes_passes(kafka: KafkaBroker, topic_prefix: st
         producer.produce(topic_name("requests", topic_prefix), value)
     assert producer.flush(30) == 0
     settings = KafkaSourceSettings(
-        kafka.bootstrap_servers, group_id=topic_prefix + "group", topic_prefix=topic_prefix
+        kafka.bootstrap_servers, group_id=topic_prefix + "group", topic_prefix=topic_prefix, extra=SOON
     )
     ledger = Ledger()
     drain(open_source(settings, ledger), ledger, 3)
@@ -326,7 +333,7 @@ def test_a_poll_ends_early_when_messages_are_large(
         producer.produce(topic_name("requests", topic_prefix), bytes(100_000))
     assert producer.flush(60) == 0
     settings = KafkaSourceSettings(
-        kafka.bootstrap_servers, group_id=topic_prefix + "group", topic_prefix=topic_prefix
+        kafka.bootstrap_servers, group_id=topic_prefix + "group", topic_prefix=topic_prefix, extra=SOON
     )
     settings = replace(settings, max_batch_bytes=1_000_000)
     ledger = Ledger()

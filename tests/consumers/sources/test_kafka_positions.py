@@ -289,5 +289,5 @@ def test_every_committed_record_is_stored_once_and_every_loss_is_said(
     clock = SimpleNamespace(monotonic=count().__next__)
     monkeypatch.setattr("coalmine_consumers.sources.kafka.time", clock)
     run_state_machine_as_test(
-        Histories, settings=settings(max_examples=size(150, 5_000), stateful_step_count=40)
+        Histories, settings=settings(max_examples=size(75, 5_000), stateful_step_count=40)
     )

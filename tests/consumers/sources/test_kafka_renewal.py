@@ -18,11 +18,13 @@ from coalmine_consumers.sources.kafka import KafkaSource
 from coalmine_consumers.sources.kafka_renewal import FAILURES, RenewedKafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings
 from coalmine_schemas.kafka_watchdog import Watchdog
+from tests.support.campaign import size
 from tests.support.doubles.source_harness import KafkaHarness, Ledger, drain
 from tests.support.eventually import eventually
 from tests.support.servers.kafka_broker import KafkaBroker
 from tests.support.servers.kafka_proxy import FAULTS, Fault, KafkaProxy, under_each_fault
 
+SESSION_S = float(size(2, 3))
 FENCED = "Kafka: Fatal error: Broker: Static consumer fenced by other consumer with same group.instance.id"
 
 
@@ -140,7 +142,9 @@ def test_a_closed_source_frees_its_admin_client_itself() -> None:
 def _survives(broker: KafkaBroker, proxy: KafkaProxy, prefix: str, fault: Fault, lasts_s: float) -> float:
     """Returns how long after the fault everything was read, in seconds."""
     harness = KafkaHarness(broker, prefix)
-    settings = replace(harness.settings(), bootstrap_servers=proxy.bootstrap_servers, session_timeout_s=3.0)
+    settings = replace(
+        harness.settings(), bootstrap_servers=proxy.bootstrap_servers, session_timeout_s=SESSION_S
+    )
     ledger = Ledger()
     source = RenewedKafkaSource(settings)
     source.start(ledger.read_positions, ledger.quiesce)
@@ -171,7 +175,8 @@ def test_a_fault_longer_than_the_session_costs_nothing_and_needs_nobody(
     kafka: KafkaBroker, topic_prefix: str
 ) -> None:
     under_each_fault(
-        kafka, lambda proxy, fault: _survives(kafka, proxy, f"{topic_prefix}{fault}-", fault, lasts_s=6)
+        kafka,
+        lambda proxy, fault: _survives(kafka, proxy, f"{topic_prefix}{fault}-", fault, lasts_s=2 * SESSION_S),
     )
 
 
@@ -216,7 +221,7 @@ def _survives_of_admin(broker: KafkaBroker, proxy: KafkaProxy, prefix: str, faul
         source.rewind()  # nothing is read until the broker was asked where logs begin and end
         harness.produce("requests", [b"after"] * 10)
         began = time.monotonic()
-        while time.monotonic() - began < 3:
+        while time.monotonic() - began < size(1, 3):
             assert source.poll(1000, 0.1) is None
         proxy.fault = "none"
         drain(source, ledger, 20)

@@ -152,7 +152,7 @@ SAID = st.lists(
 )
 
 
-@settings(max_examples=size(5, 1000))
+@settings(max_examples=size(3, 1000))
 @given(said=SAID, data=st.data())
 def test_the_last_word_of_a_unit_counts_in_whatever_order_and_however_often_it_comes(
     said: list[tuple[int, str | None, int, str | None, float | None, str | None]], data: st.DataObject

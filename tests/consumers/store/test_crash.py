@@ -15,7 +15,7 @@ from tests.support.campaign import size
 from tests.support.data.store_feed import PARTITION
 from tests.support.processes.forked import FORKS, run_forked
 
-PARTS = size(6, 12)
+PARTS = size(3, 12)
 
 
 def state(folder: Path) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def test_a_kill_at_any_moment_does_too(tmp_path: Path) -> None:
     """Also inside DuckDB and Parquet, where no line of ours runs."""
     random = Random(5)
     counts = []
-    attempts = size(4, 100)
+    attempts = size(2, 100)
     for attempt in range(attempts):
         folder = tmp_path / str(attempt)
         running = FORKS.Process(target=run, args=(folder, 0), daemon=True)

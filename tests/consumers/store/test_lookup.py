@@ -1,10 +1,11 @@
+from collections.abc import Iterator
 from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from coalmine_consumers.store import Store
+from coalmine_consumers.store import Store, StoreSettings
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.lookup import _segments_with, request_facts, stored_positions
 from tests.support.data.store_feed import START, Feed, request
@@ -18,14 +19,16 @@ def ids(*texts: str) -> Ids:
     return Ids.from_arrow(pa.array(texts, pa.string()))
 
 
-@pytest.fixture
-def filled(store: Store) -> Store:
-    """One segment per hour, and one hot request an hour later."""
-    feed = Feed()
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One segment per hour, and one hot request an hour later; to read only."""
+    settings = StoreSettings(segment_min_rows=10, segment_min_day_rows=4, threads=1, memory_limit_mb=256)
+    store, feed = Store.open(tmp_path_factory.mktemp("filled") / "store", settings), Feed()
     for rows in HOURS:
         store.commit(feed.batch(rows))
     store.commit(feed.batch([request(999, START + timedelta(hours=5), response_model="m-2")]))
-    return store
+    yield store
+    store.close()
 
 
 def chosen(store: Store, wanted: Ids) -> list[int]:

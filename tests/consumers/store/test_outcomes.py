@@ -5,7 +5,7 @@ import threading
 from collections import defaultdict
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from itertools import starmap
+from itertools import starmap, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -77,15 +77,28 @@ ORDERS: dict[str, list[list[Row]]] = {
 }
 
 
-@pytest.mark.parametrize("order", ORDERS)
-def test_an_outcome_counts_for_the_last_call_of_its_unit(store: Store, order: str) -> None:
+def of_case(row: Row, case: int) -> Row:
+    """The same of units and sessions that no other case has, so that one store serves all of them."""
+    whose = {name: f"{row[name]}-{case}" for name in ("unit_id", "session_id") if row.get(name)}
+    key = "score_id" if "score_id" in row else "request_id"
+    ids = {key: row[key][:-4] + f"{case + 1:02x}" + row[key][-2:]}
+    if "score_id" in row:
+        ids |= {"name": f"{row['name']}-{case}", "request_id": ids[key]}
+    return row | whose | ids
+
+
+def test_an_outcome_counts_for_the_last_call_of_its_unit(store: Store) -> None:
     feed = Feed()
-    for rows in ORDERS[order]:
-        commit(store, feed, rows)
+    for batches in zip_longest(*ORDERS.values(), fillvalue=[]):
+        commit(store, feed, [of_case(row, case) for case, rows in enumerate(batches) for row in rows])
         settle(store)
-    assert versions(store) == {"2.0.0": (1, 1.0)}
-    assert query(store, "SELECT request_id FROM scores") == [(NEW["request_id"],)]
     assert settle(store) == 0
+    counted_for = dict(query(store, "SELECT name, request_id FROM scores"))
+    assert len(counted_for) == len(ORDERS)
+    for case, order in enumerate(ORDERS):
+        assert versions(store, f"converted-{case}") == {"2.0.0": (1, 1.0)}, order
+        assert counted_for[f"converted-{case}"] == of_case(NEW, case)["request_id"], order
+    assert query(store, "SELECT count(*) FROM scores") == [(len(ORDERS),)]
 
 
 def test_calls_of_a_unit_are_not_paired_with_all_of_its_outcomes(store: Store) -> None:
@@ -138,15 +151,17 @@ WHOSE: dict[str, tuple[Row, str | None]] = {
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["calls first", "outcome first"])
-@pytest.mark.parametrize("whose", WHOSE)
-def test_whose_an_outcome_is_and_when(store: Store, whose: str, late: bool) -> None:
-    row, version = WHOSE[whose]
+def test_whose_an_outcome_is_and_when(store: Store, late: bool) -> None:
     feed = Feed()
-    for rows in ([row], [OLD, NEW, OTHERS])[:: 1 if late else -1]:
+    said = [of_case(row, case) for case, (row, _) in enumerate(WHOSE.values())]
+    calls = [of_case(row, case) for case in range(len(WHOSE)) for row in (OLD, NEW, OTHERS)]
+    for rows in (said, calls)[:: 1 if late else -1]:
         commit(store, feed, rows)
         settle(store)
-    assert versions(store) == ({} if version is None else {version: (1, 1.0)})
-    assert audit(store).unattributed_scores == (version is None)
+    for case, (whose, (_, version)) in enumerate(WHOSE.items()):
+        expected = {} if version is None else {version: (1, 1.0)}
+        assert versions(store, f"converted-{case}") == expected, whose
+    assert audit(store).unattributed_scores == sum(version is None for _, version in WHOSE.values())
 
 
 def test_outcomes_and_scores_of_one_name_have_one_mean(store: Store) -> None:
@@ -310,8 +325,8 @@ def test_outcomes_count_in_experiments_once_their_calls_are_old_enough(tmp_path:
         assert whole(store) == 0
 
 
-@pytest.mark.parametrize("table", ["rollup_metrics", "experiment_cells", "experiment_segment_cells"])
-def test_nothing_is_left_of_what_moved_once_rows_are_folded(tmp_path: Path, table: AdditiveTable) -> None:
+def test_nothing_is_left_of_what_moved_once_rows_are_folded(tmp_path: Path) -> None:
+    tables: list[AdditiveTable] = ["rollup_metrics", "experiment_cells", "experiment_segment_cells"]
     declared = StoreSettings(ranges={"converted": Range(0.0, 9.0)}, segments=("language",))
     with closing(Store.open(tmp_path, declared)) as store:
         feed = Feed()
@@ -321,12 +336,13 @@ def test_nothing_is_left_of_what_moved_once_rows_are_folded(tmp_path: Path, tabl
         settle(store)
         commit(store, feed, [NEW])
         settle(store)
-        is_rollup = table == "rollup_metrics"
-        key, name = ("version", "name") if is_rollup else ("variant", "metric")
-        left = f"SELECT {key}, n FROM {table} WHERE {name} LIKE '%converted'"
-        assert {n for _, n in query(store, left)} == {-1, 1}
-        fold(store, table, rows_at_once=100)
-        assert set(query(store, left)) == ({("2.0.0", 1)} if is_rollup else set())
+        for table in tables:
+            is_rollup = table == "rollup_metrics"
+            key, name = ("version", "name") if is_rollup else ("variant", "metric")
+            left = f"SELECT {key}, n FROM {table} WHERE {name} LIKE '%converted'"
+            assert {n for _, n in query(store, left)} == {-1, 1}, table
+            fold(store, table, rows_at_once=100)
+            assert set(query(store, left)) == ({("2.0.0", 1)} if is_rollup else set()), table
 
 
 UNITS = ("ann", "bob")
@@ -426,7 +442,7 @@ def units_in(store: Store) -> dict[Any, float]:
     return {(sums.arms[arm], group): of_groups[arm, group] for arm, group in np.argwhere(of_groups)}
 
 
-@settings(max_examples=size(6, 500), deadline=None)
+@settings(max_examples=size(4, 500), deadline=None)
 @given(called=CALLED, said=SAID, data=st.data())
 def test_figures_do_not_depend_on_the_order_in_which_events_come(
     called: list[Any], said: list[Any], data: st.DataObject

@@ -18,7 +18,7 @@ from coalmine_consumers.maintenance import Housekeeping, MaintenancePolicy
 from coalmine_consumers.maintenance.policy import MergePolicy, RetentionPolicy, SealPolicy
 from coalmine_consumers.maintenance.rebuild import rebuild
 from coalmine_consumers.queries import segment_files
-from coalmine_consumers.store import Store
+from coalmine_consumers.store import Store, StoreSettings
 from tests.support.data.store_feed import START, Feed, id_at, request
 from tests.support.eventually import eventually
 
@@ -68,12 +68,13 @@ def test_the_list_has_every_sealed_row_once_before_and_after_merging(tmp_path: P
 def test_a_list_that_cannot_be_written_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with closing(Store.open(tmp_path)) as store:
+    with closing(Store.open(tmp_path, StoreSettings(segment_min_rows=30, segment_min_day_rows=1))) as store:
         (tmp_path / "segments.json").unlink()
         (tmp_path / "segments.json").mkdir()
-        rows = [request(number) for number in range(30_000)]
+        rows = [request(number) for number in range(30)]
         store.commit(Feed().batch(rows))
-        assert store.reader().rows("SELECT count(*) AS n FROM requests") == [{"n": 30_000}]
+        assert store.reader().rows("SELECT count(*) AS n FROM requests") == [{"n": 30}]
+        assert store.reader().rows("SELECT count(*) AS n FROM segments") == [{"n": 1}]
     assert "segments.json cannot be written" in caplog.text
 
 

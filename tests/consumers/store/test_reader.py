@@ -54,7 +54,7 @@ def test_readers_in_many_threads_see_whole_batches_only_while_the_writer_commits
     looks: list[int] = []
     feed = Feed()
     with reading(store.reader(), problems, looks):
-        for number in range(size(12, 40)):
+        for number in range(size(6, 40)):
             count = 3 if number % 2 else 12  # hot rows and segments by turns
             rows = [request(100 * number + place) for place in range(count)]
             given = [feedback(100_000 + 100 * number + place, row) for place, row in enumerate(rows)]

@@ -12,6 +12,7 @@ import pytest
 from coalmine_consumers.store import Segment, write_segment
 from coalmine_consumers.store.rows import stored_rows
 from coalmine_consumers.store.segments import ROW_GROUP_ROWS, SegmentWriter
+from tests.support.campaign import size
 from tests.support.data.store_feed import START, many_requests, request, table
 
 NOW = datetime(2026, 3, 11, tzinfo=UTC)
@@ -98,7 +99,7 @@ def test_a_days_folder_may_be_removed_at_any_moment_while_it_is_empty(tmp_path: 
     remover = Thread(target=housekeeping)
     remover.start()
     try:
-        for _ in range(100):
+        for _ in range(size(40, 400)):
             segment = write_segment(tmp_path, "requests", START.date(), rows(), created_at=NOW)
             (tmp_path / segment.path).unlink()
     finally:

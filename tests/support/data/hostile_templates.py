@@ -3,6 +3,7 @@
 Run as a program, renders them all and prints one line for each, so that a test can limit what that takes.
 """
 
+import json
 import sys
 from typing import Final
 
@@ -252,14 +253,13 @@ def attempt(template: str) -> str:
 
 
 def main() -> None:
-    """Try all; one line each."""
+    """Try all; of each a line of JSON: its name, and what became of it."""
     for name, template in HOSTILE.items():
         try:
-            attempt(template)
-        except (InvalidPrompt, RenderError):
-            sys.stdout.write(f"refused {name}\n")
-        else:
-            sys.stdout.write(f"rendered {name}\n")
+            became = f"rendered: {attempt(template)[:100]}"
+        except (InvalidPrompt, RenderError) as error:
+            became = f"{type(error).__name__}: {error}"
+        sys.stdout.write(f"{json.dumps([name, became])}\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a store holds, in a form that two stores or two moments can be compared by."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,42 +80,58 @@ _MOMENTS = {
 
 def fold_rows(table: str, rows: pa.Table) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     """See `folded`."""
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    names = rows.column_names[: _KEYS[table]]
-    for row in rows.to_pylist():
-        groups.setdefault(tuple(row[name] for name in names), []).append(row)
-    return {
-        key: tuple(_fold(table, parts, rows.column_names[_KEYS[table] :]))
-        for key, parts in groups.items()
-        if not _is_taken_back(parts)
-    }
+    keys, names = _KEYS[table], rows.column_names
+    groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+        groups.setdefault(row[:keys], []).append(row[keys:])
+    fold = _fold_of(table, names[keys:])
+    count_at = names.index("n") - keys if "n" in names else None
+    return {key: fold(parts) for key, parts in groups.items() if not _is_taken_back(parts, count_at)}
 
 
-def _is_taken_back(parts: Sequence[dict[str, Any]]) -> bool:
+def _is_taken_back(parts: Sequence[tuple[Any, ...]], count_at: int | None) -> bool:
     """Whether nothing is left of what was added."""
-    counts: list[int] = [part.get("n", 1) for part in parts]
+    if count_at is None:
+        return False
+    counts: list[int] = [part[count_at] for part in parts]
     return sum(counts) == 0 and min(counts) < 0
 
 
-def _fold(table: str, parts: Sequence[dict[str, Any]], names: Sequence[str]) -> list[Any]:
+def _fold_of(table: str, names: Sequence[str]) -> Callable[[Sequence[tuple[Any, ...]]], tuple[Any, ...]]:
+    """Folds the parts of one key, which have these columns."""
     if table == "rollup_histograms":
-        counts: dict[int, int] = {}
-        for part in parts:
-            for bucket, found in zip(part["buckets"], part["counts"], strict=True):
-                counts[bucket] = counts.get(bucket, 0) + found
-        return [tuple(sorted(counts.items()))]
+        return _counts
     moments = _MOMENTS.get(table, {})
     special = {f"{prefix}_{part}".strip("_") for prefix in moments for part in ("mean", "m2")}
     special |= {"first_event_time", "last_event_time", "matures_at"}
-    answers: list[Any] = [sum(part[name] for part in parts) for name in names if name not in special]
-    for prefix, of in moments.items():
-        answers += _moments(
-            [(part[of], part[f"{prefix}_mean".strip("_")], part[f"{prefix}_m2".strip("_")]) for part in parts]
-        )
-    if "first_event_time" in names:
-        answers.append(min((t for part in parts if (t := part["first_event_time"])), default=None))
-        answers.append(max((t for part in parts if (t := part["last_event_time"])), default=None))
-    return answers
+    summed = [at for at, name in enumerate(names) if name not in special]
+    at_of = {name: at for at, name in enumerate(names)}
+    of_moments = [
+        (at_of[of], at_of[f"{prefix}_mean".strip("_")], at_of[f"{prefix}_m2".strip("_")])
+        for prefix, of in moments.items()
+    ]
+    has_times = "first_event_time" in at_of
+
+    def fold(parts: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
+        columns = list(zip(*parts, strict=True))
+        answers: list[Any] = [sum(columns[at]) for at in summed]
+        for n_at, mean_at, m2_at in of_moments:
+            answers += _moments(list(zip(columns[n_at], columns[mean_at], columns[m2_at], strict=True)))
+        if has_times:
+            answers.append(min(filter(None, columns[at_of["first_event_time"]]), default=None))
+            answers.append(max(filter(None, columns[at_of["last_event_time"]]), default=None))
+        return tuple(answers)
+
+    return fold
+
+
+def _counts(parts: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Buckets and counts of histograms, as one entry."""
+    counts: dict[int, int] = {}
+    for buckets, found in parts:
+        for bucket, count in zip(buckets, found, strict=True):
+            counts[bucket] = counts.get(bucket, 0) + count
+    return (tuple(sorted(counts.items())),)
 
 
 def _moments(parts: Sequence[tuple[int, float | None, float | None]]) -> list[float | None]:

@@ -17,7 +17,7 @@ Kind = Literal["good", "duplicate", "poison"]
 HUGE_BYTES: Final = 5_000_000
 """Each producer sends one poisonous message of this size, halfway."""
 LOOK_BACK: Final = 5_000
-"""A duplicate repeats one of this many messages before it."""
+"""A duplicate repeats one of this many messages before it; the first so many have none."""
 
 _ENCODER: Final = Encoder(SingleObjectFraming())
 
@@ -52,6 +52,7 @@ class TortureLoad:
 
     seed: int
     count: int
+    look_back: int = LOOK_BACK
 
     def messages(self) -> Iterator[Sent]:
         """All of them, poison and repetitions included."""
@@ -68,14 +69,14 @@ class TortureLoad:
         share = self._bits(index) % 100
         if share == 0 or index == self.count // 2:
             return "poison"
-        return "duplicate" if share <= 3 and index > LOOK_BACK else "good"
+        return "duplicate" if share <= 3 and index > self.look_back else "good"
 
     def _message(self, index: int) -> Sent:
         kind = self._kind(index)
         if kind == "poison":
             return self._poison(index)
         if kind == "duplicate":
-            earlier = index - 1 - (self._bits(index) >> 8) % LOOK_BACK
+            earlier = index - 1 - (self._bits(index) >> 8) % self.look_back
             while self._kind(earlier) != "good":
                 earlier -= 1
             event, record = self.good(earlier)
