@@ -115,7 +115,10 @@ def test_what_a_child_made_is_safe_at_its_end(
 
 
 def test_a_child_ends_in_time_though_nobody_takes_its_events(tmp_path: Path) -> None:
-    code = _SET_UP + _CELERY.replace("in (1, 5)", "in (5,)")  # it waits for the broker until it must end
+    # It waits for the broker until it must end.
+    code = _SET_UP.replace("home=home", "home=home, exit_timeout_s=1.0") + _CELERY.replace(
+        "in (1, 5)", "in (5,)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path), "127.0.0.1:9", "coalmine."],
         check=True,

@@ -10,11 +10,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from coalmine import Coalmine
+from tests.dashboards.pages.test_links import TITLES
 from tests.server.registry_client import HELLO, Person
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess
 from tests.support.processes.dashboard_process import dashboard_process
-from tests.support.processes.seen_page import FAILED, WITHIN_MS, at_rest, opened
+from tests.support.processes.seen_page import FAILED, WITHIN_MS, at_rest, gone_on, opened
 from tests.support.servers.identity_provider import CLIENT_ID, CLIENT_SECRET, IdentityProvider
 from tests.support.servers.ports import free_port
 
@@ -119,11 +120,12 @@ def test_a_person_signs_in_comes_to_the_page_they_wanted_and_acts_in_their_name(
 
 def test_a_person_of_some_prompts_sees_those_on_every_page(page: Page, sign_on: SignOn) -> None:
     person(sign_on, "sue@example.com", "support")
-    sign_in(page, sign_on, "prompt")
+    sign_in(page, sign_on, "experiments")
     expect(page.get_by_text("sue@example.com (approver)")).to_be_visible(timeout=WITHIN_MS)
+    at_rest(page)
     said = []
     for name in (
-        "",
+        "now",
         "prompt",
         "rollouts",
         "alerts",
@@ -134,13 +136,13 @@ def test_a_person_of_some_prompts_sees_those_on_every_page(page: Page, sign_on: 
         "registry",
         "wins",
     ):
-        opened(page, f"{sign_on.url}/{name}")
+        gone_on(page, TITLES[name])
         assert page.locator(FAILED).count() == 0, name
         text = page.locator("[data-testid=stMain]").inner_text()
         assert "billing" not in text, name
         said.append((name, OURS in text, "does not allow" in text))
     assert [name for name, _, refused in said if refused] == ["wins"], said
-    opened(page, f"{sign_on.url}/pipeline")
+    gone_on(page, TITLES["pipeline"])
     expect(page.get_by_text("Your token does not allow this").first).to_be_visible(timeout=WITHIN_MS)
 
 
