@@ -258,7 +258,7 @@ def test_looks_that_are_due_only_by_time_take_turns_and_none_waits_for_ever(rig:
     started = []
     for number in range(4):
         application = rig.serve("1.0.0", treatment="1.1.0", prompt=f"prompt-{number}")
-        application.per_minute = 40 if number else 240
+        application.per_minute = 40 if number else 120
         started.append(rig.start(prompt=f"prompt-{number}"))
     rig.minutes(5)
     for (application,) in list(rig.applications.values())[1:]:

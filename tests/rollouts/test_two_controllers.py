@@ -80,7 +80,7 @@ def test_controllers_that_tick_at_once_decide_everything_once(registry: Registry
     rollouts, rollout = _started(registry, world)
     controllers = [world.new_controller() for _ in range(3)]
     made: list[Decided] = []
-    for _ in range(40):
+    for _ in range(24):
         world.clock.move(minutes=1)
         world.call()
         _together([lambda each=each: made.extend(each.tick()) for each in controllers])  # type: ignore[misc]
