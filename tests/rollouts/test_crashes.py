@@ -69,7 +69,7 @@ def _run(file: Path, ends: str, kill_at: int | None) -> tuple[_Course, int, int]
         rollouts, world = Rollouts(registry), World(registry, clock)
         made = rollouts.start(BOB, PROMPT, "1.1.0", QUICK, environment="prod")
         with _killed_at(registry, kill_at) as statements:
-            for minute in range(36):
+            for minute in range(28 if ends == "completed" else 22):
                 if minute == 14 and ends == "rolled_back":
                     world.readouts[made.id] = a_readout("rollback")
                 if minute == 14 and ends == "aborted":

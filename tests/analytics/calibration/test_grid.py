@@ -19,8 +19,6 @@ NEAR_A_LIMIT = {
     "rate 0.005, 50/50",
     "rate 0.3, 50/50",
     "score beta(8, 2), 50/50",
-    "lognormal 1.5, 50/50",
-    "zero-inflated 0.1, 50/50",
     "capped lognormal 1.5, 50/50",
     "effect of 0.2 sd, 50/50",
     "effect of 0.2 sd, returning users, 5/95",

@@ -65,6 +65,8 @@ class DashboardApi:
 
         class Handles(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Head and body are written one after the other: the second would wait 40 ms for a confirmation.
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 split = urlsplit(self.path)
