@@ -255,7 +255,7 @@ _SCORES = st.one_of(st.sampled_from([0.0, 1.0, math.nan]), st.floats(0.0, 1.0))
 
 
 @given(st.data())
-@settings(max_examples=60)
+@settings(max_examples=size(20, 60))
 def test_any_scores_have_an_answer(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 30))
     new, old = (
