@@ -32,7 +32,7 @@ SELDOM = {
     "capped lognormal 1.5, 50/50",
     "effect of 0.2 sd, returning users, 5/95",
 }
-"""Near a limit, too: other splits of the same values, and the effect of one request a unit, are always tried."""
+"""Near a limit, too; other splits of the same values, and effects on units that never return, always run."""
 DEAR = {
     "ten steps of 5 %, loyal users",
     "50 % published five times, loyal users",
