@@ -1,21 +1,20 @@
 """Each page at each width, in light and dark: nothing fails, nothing is cut, everybody can read it."""
 
 import itertools
-from typing import Any, Final
+from typing import Any, get_args
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Page, expect
 
 from coalmine_dashboards.app import SECTIONS
-from coalmine_dashboards.parts.links import link
+from coalmine_dashboards.parts.links import PageName, link
 from tests.support.campaign import CAMPAIGN
 from tests.support.eventually import eventually
-from tests.support.processes.seen_page import at_rest, gone_on, opened, too_wide
+from tests.support.processes.seen_page import at_rest, opened, too_wide
 from tests.support.servers.demo_dashboard import DemoDashboard
 
-VIEWPORT: Final[ViewportSize] = {"width": 1440, "height": 900}
-"""In which the list of pages is beside the page."""
+PAGES: tuple[PageName, ...] = get_args(PageName)
 STATES = (
     tuple(itertools.product(("light", "dark"), (1440, 800, 390)))
     if CAMPAIGN
@@ -37,23 +36,14 @@ def serious(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("section", SECTIONS)
-def test_pages_stand_at_every_width_in_light_and_dark(page: Page, demo: DemoDashboard, section: str) -> None:
-    """The first page of a section by its address, the others as people go on to them, which is quicker."""
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_stands_at_every_width_in_light_and_dark(
+    page: Page, demo: DemoDashboard, name: PageName
+) -> None:
+    (title,) = (pages[name][0] for pages in SECTIONS.values() if name in pages)
     page.emulate_media(color_scheme="light")
-    first, *others = SECTIONS[section]
-    opened(page, f"{demo.url}/{link(first)}")
-    expect(page.get_by_role("heading", level=1, name=SECTIONS[section][first][0])).to_be_visible()
-    stands(page)
-    for name in others:
-        page.emulate_media(color_scheme="light")
-        page.set_viewport_size(VIEWPORT)
-        gone_on(page, SECTIONS[section][name][0])
-        stands(page)
-
-
-def stands(page: Page) -> None:
-    """Nothing is cut, and everybody can read it."""
+    opened(page, f"{demo.url}/{link(name)}")
+    expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
     for scheme, width in STATES:
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_viewport_size({"width": width, "height": 900})
@@ -62,4 +52,4 @@ def stands(page: Page) -> None:
         eventually(lambda: not too_wide(page), within_s=30, what=f"room at {width} pixels, {scheme}")
         expect(page.locator(".stApp")).to_have_css("color-scheme", scheme)
         if CAMPAIGN or width != 800:  # between two widths that were looked at
-            assert serious(page) == [], (scheme, width, page.url)
+            assert serious(page) == [], (scheme, width)

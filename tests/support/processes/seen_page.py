@@ -15,18 +15,6 @@ def opened(page: Page, url: str) -> Page:
     return page
 
 
-def gone_on(page: Page, title: str) -> Page:
-    """Goes on to another page by the list beside it, which loads nothing anew, and waits as `opened` does."""
-    if (folded := page.get_by_test_id("stExpandSidebarButton")).is_visible():  # after a narrow page
-        folded.click()
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name=title, exact=False).click(timeout=WITHIN_MS)
-    expect(page.get_by_role("heading", level=1, name=title, exact=True)).to_be_visible(timeout=WITHIN_MS)
-    at_rest(page)
-    expect(page.locator(SOMETHING).or_(page.locator(FAILED)).first).to_be_visible(timeout=WITHIN_MS)
-    at_rest(page)
-    return page
-
-
 def at_rest(page: Page) -> None:
     """Waits until nothing is about to be drawn; a page that refreshes itself rests in between."""
     expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0, timeout=WITHIN_MS)
