@@ -30,7 +30,7 @@ class DashboardApi:
         """What each of them says that it saw: If-Match."""
         self.authorizations: list[str | None] = []
         self._server = _Server(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property
     def url(self) -> str:
