@@ -78,9 +78,9 @@ def test_the_page_shows_the_numbers_of_the_api_and_a_new_prompt_as_plain_text(
         client.call(NEVER_IN_THE_REAL_WORLD, version="0.1.0", model="none-such") as call,
     ):
         call.record(input_tokens=10, output_tokens=1)
-    row = page.locator(".cm-table tbody tr").filter(has_text=NEVER_IN_THE_REAL_WORLD)
-    expect(row).to_have_count(1, timeout=WITHIN_MS)
-    assert row.locator("th b").all_inner_texts() == ["0.1.0"]
+    added = page.locator(".cm-table tbody tr").filter(has_text=NEVER_IN_THE_REAL_WORLD)
+    expect(added).to_have_count(1, timeout=WITHIN_MS)
+    assert added.locator("th b").all_inner_texts() == ["0.1.0"]
     choose(page, "Prompt", NEVER_IN_THE_REAL_WORLD)
     expect(page.locator(".cm-table tbody tr")).to_have_count(1, timeout=WITHIN_MS)
 
