@@ -27,12 +27,13 @@ NEAR_A_LIMIT = {
 }
 """Cells in which a quarter of the replications decides by luck."""
 SELDOM = {
+    "effect of 0.2 sd, 50/50",
     "rate 0.005, 50/50",
     "score beta(8, 2), 50/50",
     "capped lognormal 1.5, 50/50",
     "effect of 0.2 sd, returning users, 5/95",
 }
-"""Near a limit, too; other splits of the same values, and effects on units that never return, always run."""
+"""Near a limit, too: other splits of the same values, and of units with the same effect, always run."""
 DEAR = {
     "ten steps of 5 %, loyal users",
     "50 % published five times, loyal users",
@@ -40,6 +41,15 @@ DEAR = {
     "harm of 0.2 sd from the start",
     "harm of 0.2 sd after five good stages",
     "one unit makes 30 % of the requests, 25/75",
+    "errors 3 % to 9 %",
+    "four times a rate of 0.03",
+    "loyal users, quality, 5/95",
+    "loyal users, rate, 5/95",
+    "returning users, quality, 5/95",
+    "returning users, rate, 5/95",
+    "ramp 5-25-50 with drift",
+    "ramp 5-25-50 with drift, loyal users, quality",
+    "ramp 5-25-50 with drift, loyal users, rate",
 }
 """Cells of which a small block takes half a second and more."""
 DOCUMENT = Path(__file__).parents[3] / "docs" / "calibration"
