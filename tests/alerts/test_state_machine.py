@@ -293,7 +293,7 @@ def test_alerts_keep_their_promises_whatever_happens() -> None:
     run_state_machine_as_test(
         Alerts,
         settings=settings(
-            max_examples=size(20, 200),
+            max_examples=size(10, 200),
             stateful_step_count=size(20, 60),
             deadline=None,
             phases=[Phase.reuse, Phase.generate],

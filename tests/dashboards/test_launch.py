@@ -17,25 +17,24 @@ def test_streamlit_sends_no_statistics_and_asks_no_questions() -> None:
     assert page_file().is_file()
 
 
-def loaded(modules: str) -> set[str]:
-    """The modules that these imports load, in a process of their own."""
-    code = f"import sys, {modules}; print(*sys.modules)"
+def loaded(*imports: str) -> list[set[str]]:
+    """The modules that are there after each of these imports, in a process of their own."""
+    code = "import sys" + "".join(f"; import {modules}; print(*sys.modules)" for modules in imports)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
+    return [set(line.split()) for line in done.stdout.splitlines()]
 
 
 def test_the_pages_load_nothing_heavy_and_only_results_of_other_parts() -> None:
     names = (path.stem for path in (page_file().parents[1] / "pages").glob("[a-z]*.py"))
     pages = ", ".join(f"coalmine_dashboards.pages.{name}" for name in names)
-    found = loaded(f"coalmine_dashboards.app, {pages}")
+    before, found = loaded(
+        "streamlit, altair, httpx2, pydantic, starlette.middleware", f"coalmine_dashboards.app, {pages}"
+    )
     ours = {name for name in found if name.startswith("coalmine") and "dashboards" not in name}
     heavy_of_ours = ("storage", "sql", "store", "core")
     assert [name for name in ours if set(name.split(".")) & set(heavy_of_ours)] == []
     assert "coalmine_consumers.results" in ours
-    third_party = {
-        name.partition(".")[0]
-        for name in found - loaded("streamlit, altair, httpx2, pydantic, starlette.middleware")
-    }
+    third_party = {name.partition(".")[0] for name in found - before}
     # Streamlit itself loads numpy and pyarrow.
     heavy = {"duckdb", "polars", "scipy", "confluent_kafka", "fastavro", "fastapi", "sqlalchemy"}
     assert third_party & heavy == set()

@@ -16,6 +16,7 @@ import pytest
 
 from coalmine import Coalmine
 from coalmine_schemas.spool_format import list_open, list_sealed, recover
+from tests.support.campaign import size
 from tests.support.eventually import eventually
 from tests.support.oracles.produced import ids, requests_of, spooled
 
@@ -152,6 +153,9 @@ def test_parent_and_child_each_send_their_own_events_once(tmp_path: Path) -> Non
     assert len([record for record in found if record["unit_id"] == "child"]) == 20
 
 
+FORKS = size(8, 20)
+
+
 def test_forks_while_threads_are_busy_lose_and_double_nothing(tmp_path: Path) -> None:
     made: list[list[str]] = [[], []]
     with Coalmine("bot", home=tmp_path, max_queued_events=100_000) as cm:
@@ -171,19 +175,19 @@ def test_forks_while_threads_are_busy_lose_and_double_nothing(tmp_path: Path) ->
             assert cm.close(30)
 
         try:
-            codes = [_in_child(child) for _ in range(20)]
+            codes = [_in_child(child) for _ in range(FORKS)]
         finally:
             stop.set()
             for thread in threads:
                 thread.join()
-        assert codes == [0] * 20
+        assert codes == [0] * FORKS
         assert cm.flush(60)
         assert cm.stats().dropped == {}
     found = ids(spooled(tmp_path))
     assert set(found.values()) == {1}
     children = [record for record in requests_of(spooled(tmp_path)) if record["unit_id"] == "child"]
-    assert len(children) == 20
-    assert len(found) == 20 + sum(map(len, made))
+    assert len(children) == FORKS
+    assert len(found) == FORKS + sum(map(len, made))
 
 
 def test_a_child_forked_inside_a_call_leaves_its_event_to_the_parent(tmp_path: Path) -> None:

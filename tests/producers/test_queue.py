@@ -16,6 +16,7 @@ from coalmine import Coalmine, Stats, TextField
 from coalmine.record_builder import RecordBuilder
 from coalmine_schemas.events import PromptScore
 from coalmine_schemas.identifiers import uuid7
+from tests.support.campaign import size
 from tests.support.data.replies import OPENAI_CHAT
 from tests.support.eventually import eventually
 from tests.support.oracles.produced import ids, requests_of, spooled
@@ -191,12 +192,15 @@ def test_closing_a_client_that_made_nothing_takes_no_thread(tmp_path: Path) -> N
     assert not (tmp_path / "spool").exists()
 
 
+EACH = size(150, 500)
+
+
 def test_many_threads_lose_nothing(tmp_path: Path) -> None:
     with Coalmine("bot", home=tmp_path, max_queued_events=100_000) as cm, ThreadPoolExecutor(8) as pool:
 
         def work(thread: int) -> list[str]:
             made = []
-            for number in range(500):
+            for number in range(EACH):
                 with cm.call("p", version="1", unit_id=f"{thread}-{number}") as call:
                     call.record(OPENAI_CHAT)
                 made.append(call.request_id)
@@ -205,7 +209,7 @@ def test_many_threads_lose_nothing(tmp_path: Path) -> None:
         made = [request_id for batch in pool.map(work, range(8)) for request_id in batch]
         assert cm.flush(60)
         assert cm.stats() == Stats(
-            produced=4000, delivered=0, spooled=4000, drained=0, queued=0, dropped={}, problems={}
+            produced=8 * EACH, delivered=0, spooled=8 * EACH, drained=0, queued=0, dropped={}, problems={}
         )
     assert ids(spooled(tmp_path)) == dict.fromkeys(made, 1)
 

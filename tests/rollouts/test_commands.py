@@ -20,6 +20,9 @@ from tests.support.data.rollout_case import QUICK
 from tests.support.data.rollout_inputs import a_readout, plan_of
 from tests.support.doubles.rollout_world import World
 
+COMPLETES = 24
+"""Minutes after which a rollout of `QUICK` that nothing holds has completed."""
+
 
 @pytest.fixture
 def rollouts(registry: Registry) -> Rollouts:
@@ -73,7 +76,7 @@ def test_what_was_approved_at_the_start_needs_no_approval_later(
     registry: Registry, rollouts: Rollouts, world: World
 ) -> None:
     made = start(rollouts)
-    world.minutes(60)
+    world.minutes(COMPLETES)
     found = rollouts.rollout(made.id)
     assert found.state == "completed", (found.state, found.reasons, found.holds)
     assert registry.deployment("prod", PROMPT).version == "1.1.0"
@@ -132,10 +135,10 @@ def test_a_pending_rollout_is_given_the_evidence_that_it_lacks(
 def test_what_a_start_waits_for_is_told_once(registry: Registry, rollouts: Rollouts, world: World) -> None:
     registry.set_policy(ADMIN, "prod", ["eval_run"])
     made = start(rollouts)
-    world.minutes(40)
+    world.minutes(8)
     assert [each.kind for each in rollouts.decisions(made.id).items] == ["create", "wait"]
     registry.set_policy(ADMIN, "prod", ["review"])
-    world.minutes(40)
+    world.minutes(8)
     assert [each.kind for each in rollouts.decisions(made.id).items] == ["create", "wait", "wait"]
 
 
@@ -156,15 +159,15 @@ def test_a_refused_step_is_told_once_and_done_when_it_is_allowed(
 
     with monkeypatch.context() as patched:
         patched.setattr(experiments, "set_weights", refuse)
-        world.minutes(100)
+        world.minutes(54)
         said = "refused: the registry refused the next step: "
         assert told() == [("hold", f"{said}carol has to approve 50%")]
         assert len(tried) >= 4
         world.controller = world.new_controller()
-        world.minutes(40)
+        world.minutes(17)
         assert len(told()) == 1
         because[0] = "dave has to approve 50%"
-        world.minutes(40)
+        world.minutes(17)
         assert told()[1:] == [("hold", f"{said}dave has to approve 50%")]
         assert [each.name for each in rollouts.rollout(made.id).holds] == ["refused"]
     world.minutes(16)
@@ -227,7 +230,7 @@ def test_what_waits_in_a_queue_is_cancelled_if_something_newer_completes(
     first = start(rollouts, "1.2.0")
     older = start(rollouts, "1.1.0", queue=True)
     newer = start(rollouts, "1.3.0", queue=True)
-    world.minutes(60)
+    world.minutes(COMPLETES)
     assert rollouts.rollout(first.id).state == "completed"
     assert rollouts.rollout(older.id).state == "cancelled"
     waiting = rollouts.rollout(newer.id)
@@ -244,7 +247,7 @@ def test_a_rule_is_a_place_of_its_own(registry: Registry, rollouts: Rollouts, wo
     first = start(rollouts)
     second = start(rollouts, "1.2.0", rule="pro")
     assert second.state == "running"
-    world.minutes(60)
+    world.minutes(COMPLETES)
     assert rollouts.rollout(first.id).state == rollouts.rollout(second.id).state == "completed"
     served = registry.deployment("prod", PROMPT)
     assert served.version == "1.1.0"
@@ -376,7 +379,7 @@ def test_a_segment_is_left_out_by_a_rule_and_a_retry(
     rollouts.abort(BOB, made.id, reason="worse where language is de")
     world.minutes(1)
     again = rollouts.retry(BOB, made.id)
-    world.minutes(60)
+    world.minutes(COMPLETES)
     assert (rollouts.rollout(made.id).state, rollouts.rollout(again.id).state) == ("aborted", "completed")
     served = registry.deployment("prod", PROMPT)
     assert (served.version, list(served.rules)) == ("1.1.0", [rule])
@@ -425,7 +428,7 @@ def test_a_freeze_stops_it_from_going_on_but_not_from_going_back(
 ) -> None:
     made = start(rollouts)
     registry.freeze(CLEO, "holidays", environment="prod")
-    world.minutes(30)
+    world.minutes(12)
     found = rollouts.rollout(made.id)
     assert (found.state, found.stage) == ("running", 0)
     assert "frozen: by cleo: holidays" in world.controller.status(made.id).sentence
@@ -497,7 +500,7 @@ def test_what_is_required_and_missing_for_the_promotion_undoes_nothing(
 
 def test_what_a_version_was_like_is_kept_when_it_completes(rollouts: Rollouts, world: World) -> None:
     made = start(rollouts)
-    world.minutes(60)
+    world.minutes(COMPLETES)
     (kept,) = rollouts.as_shipped(PROMPT, "1.1.0")
     assert (kept.rollout, kept.environment) == (made.id, "prod")
     assert kept.figures["units"] == 5_000
@@ -512,7 +515,7 @@ def test_it_starts_after_others_have_completed(registry: Registry, rollouts: Rol
     plan = plan_of(after=[first.id])
     second = rollouts.start(BOB, "other", "1.1.0", plan, environment="prod")
     assert second.reasons == (f"after: {first.id} is not completed",)
-    world.minutes(60)
+    world.minutes(COMPLETES)
     assert rollouts.rollout(second.id).state == "running"
 
 

@@ -2,8 +2,6 @@
 
 import random
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +13,14 @@ from sqlalchemy import event
 from coalmine_registry.registry import Registry
 from coalmine_rollouts.commands import Rollouts
 from coalmine_rollouts.records import RolloutDecision
+from tests.rollouts.own_process import roll_back_and_die
 from tests.support.campaign import size
 from tests.support.data.looked_at import SetClock
 from tests.support.data.registry_case import BOB, PROMPT, history, push, serve
 from tests.support.data.rollout_case import QUICK
 from tests.support.data.rollout_inputs import a_readout
 from tests.support.doubles.rollout_world import World
+from tests.support.processes.forked import run_forked
 
 _Course: TypeAlias = tuple[tuple[Any, ...], ...]
 
@@ -69,7 +69,7 @@ def _run(file: Path, ends: str, kill_at: int | None) -> tuple[_Course, int, int]
         rollouts, world = Rollouts(registry), World(registry, clock)
         made = rollouts.start(BOB, PROMPT, "1.1.0", QUICK, environment="prod")
         with _killed_at(registry, kill_at) as statements:
-            for minute in range(36):
+            for minute in range(28 if ends == "completed" else 22):
                 if minute == 14 and ends == "rolled_back":
                     world.readouts[made.id] = a_readout("rollback")
                 if minute == 14 and ends == "aborted":
@@ -101,35 +101,6 @@ def test_the_course_is_the_same_wherever_it_dies(ends: str, new_file: Callable[[
         assert _run(new_file(), ends, number)[:2] == (course, revisions), f"killed at {number}"
 
 
-_PROGRAM = """
-import os, signal, sys
-from datetime import datetime
-from sqlalchemy import event
-from coalmine_registry.registry import Registry
-from tests.support.data.looked_at import SetClock
-from tests.support.data.rollout_inputs import a_readout
-from tests.support.doubles.rollout_world import World
-
-address, rollout, now, number = sys.argv[1:]
-clock = SetClock(datetime.fromisoformat(now))
-registry = Registry.open(address, clock=clock)
-world = World(registry, clock)
-world.readouts[rollout] = a_readout("rollback")
-count = 0
-
-def before(connection, *_):
-    global count
-    if connection.get_execution_options().get("coalmine_writes"):
-        count += 1
-        if count == int(number):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-event.listen(registry._database._engine, "before_cursor_execute", before)
-world.call()
-world.controller.tick()
-"""
-
-
 def _broken_one(registry: Registry, world: World, rollouts: Rollouts) -> str:
     serve(registry, "1.0.0")
     push(registry, "1.1.0")
@@ -145,9 +116,8 @@ def test_a_process_killed_during_a_rollback_is_made_up_for_once(
 ) -> None:
     rollouts = Rollouts(registry)
     rollout = _broken_one(registry, world, rollouts)
-    arguments = [address, rollout, world.clock.now.isoformat(), str(number)]
-    child = subprocess.run([sys.executable, "-c", _PROGRAM, *arguments], check=False, timeout=120)
-    assert child.returncode == -signal.SIGKILL
+    child = run_forked(roll_back_and_die, address, rollout, world.clock.now, number)
+    assert child == (-signal.SIGKILL, None)
     assert rollouts.rollout(rollout).state == "running"
     world.minutes(2)
     assert [each.kind for each in rollouts.decisions(rollout).items][2:] == ["roll_back"]

@@ -258,7 +258,7 @@ def test_rollouts_keep_their_promises(new_file: Callable[[], Path]) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=size(8, 400),
+            max_examples=size(5, 400),
             stateful_step_count=size(15, 50),
             deadline=None,
             phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes

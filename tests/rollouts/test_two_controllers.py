@@ -2,11 +2,9 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,36 +14,19 @@ from coalmine_registry.leases import Holder, Lease
 from coalmine_registry.registry import Registry
 from coalmine_rollouts.commands import Rollouts
 from coalmine_rollouts.records import Decided
+from tests.rollouts.own_process import roll_back_after_sleep
 from tests.support.data.registry_case import BOB, PROMPT, history, push, serve
 from tests.support.data.rollout_case import QUICK
 from tests.support.data.rollout_inputs import a_readout
 from tests.support.doubles.rollout_world import World
+from tests.support.eventually import eventually
+from tests.support.processes.forked import FORKS
 
-_PROGRAM = """
-import os, signal, sys
-from datetime import datetime
-from coalmine_registry.registry import Registry
-from tests.support.data.looked_at import SetClock
-from tests.support.data.rollout_inputs import a_readout
-from tests.support.doubles.rollout_world import World
 
-address, rollout, now = sys.argv[1:]
-clock = SetClock(datetime.fromisoformat(now))
-registry = Registry.open(address, clock=clock)
-world = World(registry, clock)
-world.readouts[rollout] = a_readout("rollback")
-transact = registry.transact
-
-def stopped_first(work):
-    # It has read everything and decided; now it sleeps.
-    registry.transact = transact
-    os.kill(os.getpid(), signal.SIGSTOP)
-    return transact(work)
-
-registry.transact = stopped_first
-world.call()
-print("decided", *[each.decision.kind for each in world.controller.tick()])
-"""
+def _is_stopped(pid: int | None) -> bool:
+    state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    assert state != "Z", "it has ended"
+    return state == "T"
 
 
 def _started(registry: Registry, world: World) -> tuple[Rollouts, str]:
@@ -61,17 +42,15 @@ def test_a_controller_that_slept_in_the_middle_of_a_tick_does_nothing_when_it_wa
     registry: Registry, address: str, world: World
 ) -> None:
     rollouts, rollout = _started(registry, world)
-    now: datetime = world.clock.now
-    child = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, address, rollout, now.isoformat()], stdout=subprocess.PIPE, text=True
-    )
-    _, status = os.waitpid(child.pid, os.WUNTRACED)
-    assert os.WIFSTOPPED(status)
+    child = FORKS.Process(target=roll_back_after_sleep, args=(address, rollout, world.clock.now), daemon=True)
+    child.start()
+    assert child.pid is not None
+    eventually(lambda: _is_stopped(child.pid), what="the end of reading")
     world.readouts[rollout] = a_readout("rollback")
     assert [each.decision.kind for each in world.minutes(1)] == ["roll_back"]
     os.kill(child.pid, signal.SIGCONT)
-    said, _ = child.communicate(timeout=60)
-    assert said.split() == ["decided"]
+    child.join(60)
+    assert child.exitcode == 0, "it decided something, or failed"
     assert [each.kind for each in rollouts.decisions(rollout).items] == ["create", "start", "roll_back"]
     assert [each.action for each in history(registry)].count("stop_experiment") == 1
 
@@ -101,7 +80,7 @@ def test_controllers_that_tick_at_once_decide_everything_once(registry: Registry
     rollouts, rollout = _started(registry, world)
     controllers = [world.new_controller() for _ in range(3)]
     made: list[Decided] = []
-    for _ in range(40):
+    for _ in range(24):
         world.clock.move(minutes=1)
         world.call()
         _together([lambda each=each: made.extend(each.tick()) for each in controllers])  # type: ignore[misc]

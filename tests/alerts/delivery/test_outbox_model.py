@@ -293,7 +293,7 @@ def test_the_promises_hold_whatever_happens(tmp_path: Path, steps: int) -> None:
     run_state_machine_as_test(
         _machine(tmp_path),
         settings=settings(
-            max_examples=size(15, 100),
+            max_examples=size(8, 100),
             stateful_step_count=steps,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
             phases=[Phase.explicit, Phase.generate],

@@ -76,12 +76,12 @@ def test_a_rollout_that_took_itself_back_is_told_and_who_does_not_follow(tmp_pat
         assert told.story.diff is not None
         assert findings(RollbackIncomplete()(facts(rig.clock.now))) == []
         rig.applications["support-refund"].append(stays)
-        rig.minutes(11)
+        rig.minutes(4, step=3)
         late = one(RollbackIncomplete()(facts(rig.clock.now)))
         assert late.condition is True
         assert "billing still serves it" in late.story.summary
         stays.sends = False
-        rig.minutes(6)
+        rig.minutes(2, step=3)
         assert one(RollbackIncomplete()(facts(rig.clock.now))).condition is False
         rig.registry.promote(BOB, "support-refund", "1.1.0", "prod")
         assert findings(RollbackIncomplete()(facts(rig.clock.now))) == []

@@ -48,13 +48,13 @@ def metric(readout: Readout, name: str) -> MetricReadout:
 
 
 def test_equal_versions_are_not_rolled_back() -> None:
-    decisions = [canary(watch(Service(), seed)[-1]).decision for seed in range(size(12, 24))]
-    # At 5 % each: more have a chance of 2 % in 12 runs, of 3 % in 24.
-    assert decisions.count("rollback") <= size(2, 3)
+    decisions = [canary(watch(Service(), seed)[-1]).decision for seed in range(size(6, 24))]
+    # At 5 % each: more have a chance of 3 % in 6 runs and in 24.
+    assert decisions.count("rollback") <= size(1, 3)
 
 
 def test_a_version_that_is_worse_is_rolled_back_and_the_metric_named() -> None:
-    for seed in range(8):
+    for seed in range(size(3, 8)):
         readout = watch(Service(quality_effect=-0.05), seed)[-1]
         assert canary(readout).decision == "rollback"
         assert "quality" in canary(readout).words
@@ -62,7 +62,7 @@ def test_a_version_that_is_worse_is_rolled_back_and_the_metric_named() -> None:
 
 
 def test_more_errors_are_found_at_once() -> None:
-    for seed in range(10):
+    for seed in range(size(4, 10)):
         readouts = watch(Service(error_effect=0.17, units_per_look=200), seed)
         found = next(each for each in readouts if canary(each).decision == "rollback")
         assert (
@@ -74,9 +74,9 @@ def test_more_errors_are_found_at_once() -> None:
 def test_a_version_that_is_no_worse_is_promoted_in_the_end() -> None:
     promoted = [
         canary(watch(Service(canary_share=0.5, units_per_look=3_000), seed, Plan())[-1]).decision
-        for seed in range(10)
+        for seed in range(size(4, 10))
     ]
-    assert promoted.count("promote") >= 9
+    assert promoted.count("promote") >= size(4, 9)
 
 
 def test_with_a_goal_no_worse_is_not_enough() -> None:
@@ -94,8 +94,8 @@ def test_with_a_goal_no_worse_is_not_enough() -> None:
 def test_a_ramp_beside_a_drift_is_no_effect() -> None:
     service = Service(ramp_to=0.5, drift=0.15)
     plan = Plan(epoch_weights={1: {"canary": 0.05, "control": 0.95}, 2: {"canary": 1, "control": 1}})
-    readouts = [watch(service, seed, plan)[-1] for seed in range(10)]
-    assert [canary(each).decision for each in readouts].count("rollback") <= 2
+    readouts = [watch(service, seed, plan)[-1] for seed in range(size(4, 10))]
+    assert [canary(each).decision for each in readouts].count("rollback") <= size(1, 2)
     # Pooled, the same data would show a difference of many standard errors.
     sums = last(service, 0)
     at = METRICS.index("quality")

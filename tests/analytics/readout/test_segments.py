@@ -168,9 +168,9 @@ def test_p_values_are_corrected_for_all_that_is_judged() -> None:
 
 
 def test_equal_versions_are_seldom_said_to_harm_a_segment() -> None:
-    runs = size(30, 60)
+    runs = size(15, 60)
     false = sum(bool(harmed(watch(watched(100 + seed, {}, looks=6))[-1])) for seed in range(runs))
-    assert false <= size(1, 2)  # .009 each; more come once in thirty such tests, in sixty runs once in fifty
+    assert false <= size(0, 2)  # .009 each; more come once in fifty such tests of sixty runs
 
 
 def test_only_metrics_that_act_are_judged() -> None:

@@ -55,7 +55,9 @@ def test_a_reader_sees_no_controls(stranger: Page, demo: DemoDashboard) -> None:
     expect(page.get_by_text("no frame we know").first).to_be_visible(timeout=WITHIN_MS)
     for name in ("Replay", "Discard", "Rebuild figures"):
         assert page.get_by_role("button", name=name).count() == 0
-    for rollout in asked(demo, "/v1/rollouts")["items"]:
+    by_state = {each["state"]: each for each in asked(demo, "/v1/rollouts")["items"]}
+    assert by_state
+    for rollout in by_state.values():
         opened(page, f"{demo.url}/rollouts?rollout={rollout['id']}")
         for name in ("Panic", "Abort", "Pause", "Freeze"):
             assert page.get_by_role("button", name=name).count() == 0

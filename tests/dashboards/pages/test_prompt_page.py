@@ -50,7 +50,9 @@ def by_version(demo: DemoDashboard, **parameters: str) -> dict[str, dict[str, An
     return {f"{row['prompt']} {row['version']}": row for row in items}
 
 
-def test_the_page_shows_the_numbers_that_the_api_gives(page: Page, demo: DemoDashboard) -> None:
+def test_the_page_shows_the_numbers_of_the_api_and_a_new_prompt_as_plain_text(
+    page: Page, demo: DemoDashboard
+) -> None:
     shown = table(opened(page, f"{demo.url}/prompt?time=6h"))
     rows = by_version(demo)
     assert set(shown) == set(rows)
@@ -71,9 +73,21 @@ def test_the_page_shows_the_numbers_that_the_api_gives(page: Page, demo: DemoDas
     health = page.locator("[data-health=Stored] dd")
     assert health.inner_text() == f"{asked(demo, '/v1/ingest')['counts']['stored']:,}"
 
+    with (
+        Coalmine("support-bot", home=demo.home) as client,
+        client.call(NEVER_IN_THE_REAL_WORLD, version="0.1.0", model="none-such") as call,
+    ):
+        call.record(input_tokens=10, output_tokens=1)
+    added = page.locator(".cm-table tbody tr").filter(has_text=NEVER_IN_THE_REAL_WORLD)
+    expect(added).to_have_count(1, timeout=WITHIN_MS)
+    assert added.locator("th b").all_inner_texts() == ["0.1.0"]
+    choose(page, "Prompt", NEVER_IN_THE_REAL_WORLD)
+    expect(page.locator(".cm-table tbody tr")).to_have_count(1, timeout=WITHIN_MS)
 
-def test_a_tooltip_tells_the_time(page: Page, demo: DemoDashboard) -> None:
+
+def test_a_page_that_is_not_live_can_be_studied_with_tooltips(page: Page, demo: DemoDashboard) -> None:
     opened(page, f"{demo.url}/prompt?prompt=search-answer&live=false")
+    taken = page.get_by_text("As of").inner_text()
     box = page.locator("[data-testid=stVegaLiteChart]").nth(1).bounding_box()
     assert box is not None
     tip = page.locator("#vg-tooltip-element.visible")
@@ -84,18 +98,17 @@ def test_a_tooltip_tells_the_time(page: Page, demo: DemoDashboard) -> None:
         if tip.count():
             break
     assert re.search(r"From\s+20\d\d-\d\d-\d\d \d\d:\d\d", tip.inner_text())
-
-
-def test_a_link_to_an_unknown_prompt_says_so_and_fetches_nothing(page: Page, demo: DemoDashboard) -> None:
-    opened(page, f"{demo.url}/prompt?prompt=![x](http://example.invalid/x.png)")
-    expect(page.get_by_text("No prompt is called ![x](http://example.invalid/x.png)")).to_be_visible()
-    choose(page, "Prompt", "support-refund")
-    expect(page.get_by_text("No prompt is called")).not_to_be_visible(timeout=WITHIN_MS)
+    page.wait_for_timeout(4_000)  # longer than a refresh takes to come
+    assert page.get_by_text("As of").inner_text() == taken
+    page.get_by_text("Live", exact=True).click()
+    expect(page.get_by_text("As of")).not_to_have_text(taken, timeout=WITHIN_MS)
 
 
 def test_a_filter_narrows_the_page_and_stays_in_its_address(page: Page, demo: DemoDashboard) -> None:
-    opened(page, f"{demo.url}/prompt")
+    opened(page, f"{demo.url}/prompt?prompt=![x](http://example.invalid/x.png)")  # which fetches nothing
+    expect(page.get_by_text("No prompt is called ![x](http://example.invalid/x.png)")).to_be_visible()
     choose(page, "Prompt", "support-refund")
+    expect(page.get_by_text("No prompt is called")).not_to_be_visible(timeout=WITHIN_MS)
     expect(page.locator(".cm-table tbody tr")).to_have_count(2, timeout=WITHIN_MS)
     page.get_by_text("24h", exact=True).click()
     expect(page).to_have_url(re.compile("time=24h"), timeout=WITHIN_MS)
@@ -124,31 +137,6 @@ def test_a_refresh_brings_new_data_in_without_touching_the_charts_or_the_filters
     assert known == [0, 1, 2, 3, 4, 5], "the charts were recreated, which flickers"
     assert parse_qs(urlsplit(page.url).query) == {"prompt": ["support-triage"], "time": ["24h"]}
     assert set(table(page)) == {"support-triage 2.0.1"}
-
-
-def test_a_new_prompt_appears_in_the_table_and_in_the_filter_as_plain_text(
-    page: Page, demo: DemoDashboard
-) -> None:
-    opened(page, f"{demo.url}/prompt?time=1h")
-    with (
-        Coalmine("support-bot", home=demo.home) as client,
-        client.call(NEVER_IN_THE_REAL_WORLD, version="0.1.0", model="none-such") as call,
-    ):
-        call.record(input_tokens=10, output_tokens=1)
-    row = page.locator(".cm-table tbody tr").filter(has_text=NEVER_IN_THE_REAL_WORLD)
-    expect(row).to_have_count(1, timeout=WITHIN_MS)
-    assert row.locator("th b").all_inner_texts() == ["0.1.0"]
-    choose(page, "Prompt", NEVER_IN_THE_REAL_WORLD)
-    expect(page.locator(".cm-table tbody tr")).to_have_count(1, timeout=WITHIN_MS)
-
-
-def test_live_can_be_switched_off_to_study_the_page(page: Page, demo: DemoDashboard) -> None:
-    opened(page, f"{demo.url}/prompt?prompt=code-review&live=false")
-    taken = page.get_by_text("As of").inner_text()
-    page.wait_for_timeout(4_000)  # longer than a refresh takes to come
-    assert page.get_by_text("As of").inner_text() == taken
-    page.get_by_text("Live", exact=True).click()
-    expect(page.get_by_text("As of")).not_to_have_text(taken, timeout=WITHIN_MS)
 
 
 def test_the_page_outlives_its_server(stranger: Page, tmp_path: Path) -> None:

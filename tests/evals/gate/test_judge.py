@@ -10,6 +10,7 @@ from coalmine_evals.gate import exit_code, judge
 from coalmine_evals.records import GateInput
 from coalmine_evals.results.gate import GateReport, GateRow
 from coalmine_schemas.errors import InvalidParameter
+from tests.support.campaign import size
 from tests.support.evals.scores import case, cases, metric, right
 
 
@@ -103,13 +104,13 @@ def test_thirty_capabilities_do_not_fail_a_good_version_by_chance() -> None:
     listed = [case(f"{at}", capabilities=[f"c{at % 30}"]) for at in range(900)]
     rng = np.random.default_rng(1)
     failed = alone = 0
-    for _ in range(60):
+    for _ in range(size(20, 60)):
         new, old = (rng.random(900) < 0.6 for _ in range(2))
         report = judge(GateInput(listed, [metric(new, old)]))
         failed += report.outcome == "fail"
         alone += any(row.upper is not None and row.upper < 0 for row in report.rows)
-    assert alone > 30
-    assert failed <= 8
+    assert alone > size(10, 30)
+    assert failed <= size(2, 8)
 
 
 def test_only_named_capabilities_are_looked_at_where_a_suite_names_some() -> None:
@@ -254,7 +255,7 @@ _SCORES = st.one_of(st.sampled_from([0.0, 1.0, math.nan]), st.floats(0.0, 1.0))
 
 
 @given(st.data())
-@settings(max_examples=60)
+@settings(max_examples=size(20, 60))
 def test_any_scores_have_an_answer(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 30))
     new, old = (

@@ -13,6 +13,7 @@ from coalmine import Coalmine, PollPolicy
 from coalmine_schemas.discovery import announce_server
 from coalmine_schemas.prompts import Snapshot, UnknownEnvironment, UnknownPrompt
 from tests.producers.prompts.conftest import QUICK, MakeClient
+from tests.support.campaign import size
 from tests.support.data.prompt_examples import experiment_json, snapshot_json
 from tests.support.doubles.deployment_server import DeploymentServer
 from tests.support.eventually import eventually
@@ -248,7 +249,7 @@ def test_many_threads_see_one_snapshot_at_a_time(registry: DeploymentServer, mak
     threads = [threading.Thread(target=serve, args=(place,)) for place in range(4)]
     for thread in threads:
         thread.start()
-    for revision in range(2, 12):
+    for revision in range(2, size(7, 12)):
         odd, even = experiment_json(0.5, revision=revision), snapshot_json(revision=revision, version="2.0.0")
         registry.publish(odd if revision % 2 else even)
         eventually(partial(registry.has_told, revision))

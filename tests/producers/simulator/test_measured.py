@@ -7,9 +7,10 @@ import pytest
 
 from coalmine import Coalmine
 from coalmine_simulator import Playback, Simulation, run, scenario
+from tests.support.campaign import size
 from tests.support.processes.coalmine_process import coalmine_json
 
-STORY_S = 1800.0
+STORY_S = 60.0 * size(15, 30)
 
 
 @pytest.mark.parametrize("name", ["demo", "incident"])

@@ -13,8 +13,9 @@ from coalmine_simulator.outcomes import Outcome, draw_outcome
 from coalmine_simulator.profiles import FeedbackProfile, JudgeProfile, SegmentEffect, VersionProfile
 from coalmine_simulator.reactions import draw_reaction, draw_score
 from coalmine_simulator.users import User
+from tests.support.campaign import size
 
-DRAWS = 20_000
+DRAWS = size(8_000, 20_000)
 USER = User("user-00001", 1.0, 0.0, (("country", "DE"), ("language", "de"), ("tier", "pro")))
 PROFILE = VersionProfile(
     version="1.0.0",

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from threading import Event
 
@@ -53,8 +54,14 @@ def played(
     return result, services.all(), clock
 
 
+@cache
+def history() -> tuple[SimulationResult, RecordingClient, VirtualClock]:
+    """Twenty minutes, played once for all who only look."""
+    return played(Playback(history_s=1200.0))
+
+
 def test_history_is_put_right_before_the_present_without_waiting() -> None:
-    result, sent, clock = played(Playback(history_s=1200.0))
+    result, sent, clock = history()
     assert clock.waited_s == 0.0
     assert result.began_at == NOON - timedelta(seconds=1200)
     times = [event.event_time for event in sent.requests]
@@ -143,7 +150,7 @@ def test_the_same_seed_sends_the_same_events_except_for_ids() -> None:
 
 
 def test_feedback_and_scores_and_child_calls_name_requests_that_were_sent() -> None:
-    _, sent, _ = played(Playback(history_s=1200.0))
+    _, sent, _ = history()
     requests = {event.request_id: event for event in sent.requests}
     assert len(requests) == len(sent.requests)
     reactions: list[PromptFeedback | PromptScore] = [*sent.feedback, *sent.scores]
@@ -157,7 +164,7 @@ def test_feedback_and_scores_and_child_calls_name_requests_that_were_sent() -> N
 
 
 def test_the_result_counts_what_the_clients_got() -> None:
-    result, sent, _ = played(Playback(history_s=1200.0))
+    result, sent, _ = history()
     assert result.produced == {
         "requests": len(sent.requests),
         "feedback": len(sent.feedback),
@@ -183,7 +190,7 @@ def test_each_service_has_one_client_and_sends_only_its_own_events() -> None:
 
 
 def test_events_carry_what_experiments_need() -> None:
-    _, sent, _ = played(Playback(history_s=1200.0))
+    _, sent, _ = history()
     inside = [event for event in sent.requests if event.experiment]
     assert {event.resolution for event in inside} == {"live"}
     assert {event.variant for event in inside} == {"treatment", "control"}

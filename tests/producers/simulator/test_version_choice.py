@@ -26,7 +26,7 @@ def test_users_of_a_prompt_get_what_the_registry_serves(tmp_path: Path) -> None:
         with Coalmine("support-bot", home=tmp_path, server_url=registry.url, on_full="wait") as client:
             assert client.wait_for_registry(30)
             simulation = Simulation(config, 1, RegistryChooser(lambda app, environment: client))
-            result = run(simulation, lambda app, environment: client, Playback(history_s=1800.0))
+            result = run(simulation, lambda app, environment: client, Playback(history_s=900.0))
     assert result.flushed
     requests = requests_of(spooled(tmp_path))
     arms = Counter((each["version"], each["variant"], each["experiment"]) for each in requests)

@@ -127,9 +127,7 @@ class Application:
                     "request_id": _id(begin + timedelta(seconds=float(second)), random),
                 }
             )
-        schema = arrow_schema("requests")
-        full = [{name: row.get(name) for name in schema.names} for row in rows]
-        return pa.Table.from_pylist(full, schema=schema)
+        return pa.Table.from_pylist(rows, schema=arrow_schema("requests"))
 
 
 class Rig:

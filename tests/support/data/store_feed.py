@@ -106,9 +106,7 @@ def dead_letter(payload: bytes, event: LedgerEvent = "requests", **values: Any) 
 
 def table(event: IngestedEvent, rows: Sequence[Row]) -> pa.Table:
     """Rows in the canonical schema; fields that are left out are null."""
-    schema = arrow_schema(event)
-    full = [{name: row.get(name) for name in schema.names} for row in rows]
-    return pa.Table.from_pylist(full, schema=schema)
+    return pa.Table.from_pylist(list(rows), schema=arrow_schema(event))
 
 
 @dataclass

@@ -132,6 +132,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body are written one after the other: the second would wait 40 ms for a confirmation.
+    disable_nagle_algorithm = True
     server: _Server
 
     def setup(self) -> None:

@@ -7,7 +7,12 @@ from typing import Final
 
 FORKS: Final = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["coalmine_consumers.maintenance", "tests.support.data.store_feed", "tests.support.torture.processes"]
+    [
+        "coalmine_consumers.maintenance",
+        "tests.support.data.store_feed",
+        "tests.support.doubles.rollout_world",
+        "tests.support.torture.processes",
+    ]
 )
 
 
