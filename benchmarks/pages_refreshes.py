@@ -48,6 +48,7 @@ class _Watch:
 
     viewer: Viewer
     spent: Callable[[], Spent]
+    change: Callable[[], None]
     found: dict[str, list[Spent]] = field(default_factory=dict)
     """By part."""
 
@@ -58,6 +59,7 @@ class _Watch:
     def refresh_next(self) -> None:
         """Waits for the part that is due first, and measures it."""
         fragment = self.viewer.wait_for_due()
+        self.change()
         before = self.spent()
         self.viewer.ask(fragment)
         self.viewer.take_until_finished()
@@ -66,14 +68,20 @@ class _Watch:
         self.found.setdefault(fragment, []).append(spent)
 
 
-def watch(sign_in: str, page: PageName, spent: Callable[[], Spent]) -> Refreshes:
+def watch(sign_in: str, page: PageName, spent: Callable[[], Spent], change: Callable[[], None]) -> Refreshes:
     """Watches one page for a while; one that does not refresh itself costs nothing.
+
+    Args:
+        sign_in: The link that signs a viewer in.
+        page: The page.
+        spent: What the server has spent.
+        change: Changes the store: without it the server would give its last answers again.
 
     Raises:
         RuntimeError: The page failed.
     """
     with signed_in(sign_in, page) as viewer:
-        watch = _Watch(viewer, spent)
+        watch = _Watch(viewer, spent, change)
         watch.open()
         began = time.monotonic()
         passed_s = 0.0

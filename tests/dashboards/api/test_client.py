@@ -109,6 +109,7 @@ def test_a_selection_is_asked_for_in_utc_and_what_is_open_is_left_out(
                 "model": "gpt-4o",
                 "since": "2026-03-01T14:00:00.000005Z",
                 "step": "auto",
+                "quantiles": "latency_ms",
             },
         ),
         ("/v1/deployment-marks", {"environment": "prod"}),
