@@ -51,7 +51,11 @@ def serving(most: int, timeout_s: float) -> Iterator[int]:
     protocol = partial(GuardedProtocol, guard=guard)
     config = uvicorn.Config(answer, http=protocol, lifespan="off", ws="none", log_config=None)  # type: ignore[arg-type]
     server = uvicorn.Server(config)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.socket(
+        proto=socket.IPPROTO_TCP
+    )  # as ours has: asyncio sends small pieces at once on no other
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(100)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
