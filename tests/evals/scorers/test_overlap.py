@@ -16,9 +16,10 @@ from tests.support.scoring import value
 
 if TYPE_CHECKING:
     from rouge_score import rouge_scorer
-    from sacrebleu import metrics
+    from sacrebleu.metrics import bleu, chrf
 else:
-    rouge_scorer, metrics = later("rouge_score.rouge_scorer"), later("sacrebleu.metrics")
+    rouge_scorer = later("rouge_score.rouge_scorer")
+    bleu, chrf = later("sacrebleu.metrics.bleu"), later("sacrebleu.metrics.chrf")
 
 _WORDS = ["the", "a", "cat", "dog", "sat", "on", "mat", "42", "it's", "Big,", "(red)", "end."]
 _TEXT = st.lists(st.sampled_from(_WORDS), max_size=30).map(" ".join)
@@ -53,9 +54,9 @@ def test_the_longest_common_subsequence_is_that_of_the_textbook(one: str, other:
 def test_bleu_and_chrf_are_those_of_sacrebleu_from_0_to_1() -> None:
     answer, wanted = "the cat sat on a mat", ["the cat sat on the mat", "a cat sat"]
     theirs = {
-        "bleu": metrics.BLEU(effective_order=True).sentence_score(answer, wanted).score,
-        "chrf": metrics.CHRF().sentence_score(answer, wanted).score,
-        "chrf++": metrics.CHRF(word_order=2).sentence_score(answer, wanted).score,
+        "bleu": bleu.BLEU(effective_order=True).sentence_score(answer, wanted).score,
+        "chrf": chrf.CHRF().sentence_score(answer, wanted).score,
+        "chrf++": chrf.CHRF(word_order=2).sentence_score(answer, wanted).score,
     }
     for kind, score in theirs.items():
         assert value("bleu_chrf", answer, wanted, kind=kind) == pytest.approx(score / 100)

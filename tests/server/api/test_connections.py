@@ -51,7 +51,10 @@ def serving(most: int, timeout_s: float) -> Iterator[int]:
     protocol = partial(GuardedProtocol, guard=guard)
     config = uvicorn.Config(answer, http=protocol, lifespan="off", ws="none", log_config=None)  # type: ignore[arg-type]
     server = uvicorn.Server(config)
-    listener = socket.create_server(("127.0.0.1", 0))
+    # As ours has its protocol: on no other does asyncio send small pieces at once.
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(100)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

@@ -32,13 +32,8 @@ WARM = (
     *("alembic.command", "anyio._backends._asyncio", "httpcore2", "mako.template", "sqlite3"),
     *("coalmine_server.client.in_process", "coalmine_server.logs", "coalmine_server.services.plan_metrics"),
     *("coalmine_simulator", "genai_prices.data_snapshot", "genai_prices.data_units", "pandas"),
-    *(
-        "pyarrow.parquet",
-        "sqlalchemy.dialects.postgresql",
-        "truststore",
-        "uvicorn.lifespan.on",
-        "uvicorn.loops.auto",
-    ),
+    *("pyarrow.parquet", "sqlalchemy.dialects.postgresql", "truststore", "uvicorn.lifespan.on"),
+    *("uvicorn.loops.auto", "coalmine_server.cli.serve", "coalmine_server.services.evals"),
 )
 """Imported before the first fork: what a server and nearly every command would import.
 
