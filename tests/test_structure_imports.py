@@ -235,11 +235,16 @@ def test_package_files_only_re_export() -> None:
 
 
 def _re_exports(node: ast.stmt) -> bool:
-    """A docstring, an import, or one of the two names a package may define itself."""
+    """A docstring, an import, or one of the two names a package may define itself; imports may be put off."""
     match node:
         case ast.Expr(value=ast.Constant(value=str())) | ast.Import() | ast.ImportFrom():
             return True
         case ast.Assign(targets=[ast.Name(id="__all__" | "__version__")]):
+            return True
+        case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=body):
+            return all(isinstance(each, ast.ImportFrom) for each in body)
+        # By which a name is imported once it is asked for.
+        case ast.AnnAssign(target=ast.Name(id="_NAMES" | "_MODULE_OF")) | ast.FunctionDef(name="__getattr__"):
             return True
     return False
 
