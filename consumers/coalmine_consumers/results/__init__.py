@@ -1,7 +1,7 @@
 """Results that this part hands out, served by the API as they are; none imports DuckDB, numpy or pyarrow.
 
-A module of them is imported once one of its names is asked for: a command that shows one table would wait for
-the classes of all the others.
+Their modules are imported, one after the other, until they have the name that is asked for: a command that
+shows one table would wait for the classes of all the others.
 """
 
 from importlib import import_module
@@ -121,92 +121,19 @@ __all__ = [
     "VersionRow",
 ]
 
-_NAMES: Final = {
-    "ad_hoc": (
-        "SqlAnswer",
-        "SqlColumn",
-    ),
-    "audit": (
-        "AuditCheck",
-        "AuditIdentity",
-        "AuditReport",
-    ),
-    "costs": (
-        "CostDimension",
-        "CostPoint",
-        "CostRow",
-        "Costs",
-    ),
-    "dead_letters": (
-        "DeadLetterDetail",
-        "DeadLetterRow",
-        "DeadLettersChanged",
-        "DeadLetterStatus",
-        "FrameKind",
-        "StillFailing",
-    ),
-    "drift": ("DayIgnored",),
-    "experiments": ("ExperimentRow",),
-    "export": (
-        "Export",
-        "ExportedTable",
-        "ExportFormat",
-    ),
-    "feedback": (
-        "CallContext",
-        "CallPlace",
-        "FeedbackRow",
-        "Opinion",
-        "PlaceMetric",
-        "ServedBy",
-    ),
-    "forget": ("Forgotten",),
-    "ingest": (
-        "Counts",
-        "GapRow",
-        "IngestStatus",
-        "PartitionStatus",
-        "SegmentRow",
-        "StoreSizes",
-    ),
-    "measures": (
-        "DeploymentMark",
-        "Facets",
-        "MarkArm",
-        "MarkExperiment",
-        "MeasuredMetric",
-        "Measures",
-        "ModelUse",
-        "QuantileMetric",
-        "QuantileRow",
-        "Quantiles",
-        "QuantileValue",
-        "QuantityRow",
-        "Step",
-        "StepChoice",
-        "Timeseries",
-        "TimeseriesRow",
-        "UnpricedRow",
-        "VersionRow",
-    ),
-    "rebuild": (
-        "RebuildStatus",
-        "Rebuilt",
-    ),
-    "stored_call": (
-        "CallFeedback",
-        "CallScore",
-        "StoredCall",
-    ),
-}
-"""The names that come from each module."""
-_MODULE_OF: Final = {name: module for module, names in _NAMES.items() for name in names}
+_MODULES: Final = (
+    *("measures", "ingest", "costs", "feedback", "stored_call", "dead_letters", "experiments", "drift"),
+    *("ad_hoc", "audit", "export", "forget", "rebuild"),
+)
+"""What most commands show comes first."""
 
 
 def __getattr__(name: str) -> object:
-    """Returns a result of this part, by way of its module."""
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    globals()[name] = found
-    return found
+    """Returns a result of this part, from the first module that has it."""
+    if name in __all__:
+        for module in _MODULES:
+            found: object = getattr(import_module(f"{__name__}.{module}"), name, None)
+            if found is not None:
+                globals()[name] = found
+                return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
