@@ -265,7 +265,7 @@ def _draw_calendar(rows: list[CalendarModel]) -> bool:
     draw_chart(calendar_chart(rows[:_MOST_PROMPTS], now), "calendar")
     st.caption(
         "Bars: from the first to the last answer. Crosses: announced ends. Dashed: now. Ends come with "
-        "releases; `models` in alerts.yaml adds to them."
+        "releases; those that alerts.yaml names under models are added."
     )
     downloads(rows, "models")
     return True
