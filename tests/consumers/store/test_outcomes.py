@@ -196,7 +196,7 @@ def test_what_is_opened_again_meanwhile_waits_for_the_next_time(store: Store) ->
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("coalmine_consumers.store.store.find_exposures", look_up_before_the_commit)
+        patch.setattr("coalmine_consumers.store.outcomes.find_exposures", look_up_before_the_commit)
         assert settle(store) == 0
     assert settled.is_set()
     assert versions(store) == {}

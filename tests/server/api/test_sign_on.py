@@ -39,16 +39,16 @@ def provider() -> Iterator[IdentityProvider]:
         yield provider
 
 
+ASKS_SOON = with_constants(coalmine_server__services__sign_on__keys__PAUSE_S=0.5)
+"""The issuer is asked for its keys more often than each ten seconds."""
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, provider: IdentityProvider) -> Iterator[ServerProcess]:
     home = tmp_path_factory.mktemp("sign-on") / "home"
-    env = {**SETTINGS, "COALMINE_OIDC_ISSUER": provider.url}
+    env = {**SETTINGS, **ASKS_SOON, "COALMINE_OIDC_ISSUER": provider.url}
     with ServerProcess(home, env, part="registry") as server:
         yield server
-
-
-ASKS_SOON = with_constants(coalmine_server__services__sign_on__keys__PAUSE_S=0.5)
-"""The issuer is asked for its keys more often than each ten seconds."""
 
 
 def whoami(server: ServerProcess, token: str) -> httpx2.Response:
@@ -217,18 +217,18 @@ def _is_known(server: ServerProcess, token: str) -> bool:
     return whoami(server, token).status_code == 200
 
 
-def test_a_new_key_is_found_and_the_old_one_is_worthless(tmp_path: Path, provider: IdentityProvider) -> None:
-    env = {**SETTINGS, **ASKS_SOON, "COALMINE_OIDC_ISSUER": provider.url}
-    with ServerProcess(tmp_path / "home", env, part="registry") as server:
-        old = provider.token()
-        assert whoami(server, old).status_code == 200
-        for key_id, curve in (("second", False), ("third", True)):
-            provider.rotate(key_id, curve=curve)
-            new = provider.token()
-            eventually(partial(_is_known, server, new), what="the new key", within_s=30)
-        assert "no key" in refused(server, old)
-        # A token that names no key is of the only one there is.
-        assert whoami(server, provider.token(kid=None)).status_code == 200
+def test_a_new_key_is_found_and_the_old_one_is_worthless(
+    server: ServerProcess, provider: IdentityProvider
+) -> None:
+    old = provider.token()
+    assert whoami(server, old).status_code == 200
+    for key_id, curve in (("second", False), ("third", True)):
+        provider.rotate(key_id, curve=curve)
+        new = provider.token()
+        eventually(partial(_is_known, server, new), what="the new key", within_s=30)
+    assert "no key" in refused(server, old)
+    # A token that names no key is of the only one there is.
+    assert whoami(server, provider.token(kid=None)).status_code == 200
 
 
 def test_while_the_issuer_is_away_its_tokens_are_refused_and_others_work(tmp_path: Path) -> None:
