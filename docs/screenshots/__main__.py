@@ -25,6 +25,8 @@ from tests.support.processes.seen_page import at_rest, opened
 
 SEED: Final = 4
 CALLS_PER_S: Final = 2.0
+STEP_S: Final = 300.0
+"""Simulated seconds between two decisions."""
 WIDTH_PX: Final = 1440
 MOST_PX: Final = 1_500
 """A page that is higher is cut."""
@@ -66,7 +68,7 @@ def main() -> int:
     largest = 0
     with tempfile.TemporaryDirectory(prefix="coalmine-picture-") as temporary, ExitStack() as stack:
         home = Path(temporary) / "home"
-        fill_demo_home(home, calls_per_s=CALLS_PER_S, seed=SEED)
+        fill_demo_home(home, calls_per_s=CALLS_PER_S, step_s=STEP_S, seed=SEED)
         stack.enter_context(ServerProcess(home)).wait_ready()
         url = stack.enter_context(dashboard_process(home))
         browser = stack.enter_context(chromium())

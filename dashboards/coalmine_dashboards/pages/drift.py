@@ -20,7 +20,7 @@ from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, filters, known_facets, nothing_recorded
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
-from coalmine_dashboards.parts.viewer import client, local, may
+from coalmine_dashboards.parts.viewer import client, local, may, told
 from coalmine_dashboards.views.drift import (
     SERIES,
     DriftRow,
@@ -148,7 +148,7 @@ def _draw_drifts(seen: _Drifts, prompt: str | None) -> bool:
             "A version is compared with its own first days. Choose another environment above, or wait.",
         )
         return False
-    table(seen.items, version_columns(local), "Drift of versions")
+    table(seen.items, version_columns(local, told), "Drift of versions")
     if seen.left_out:
         st.caption(f"{seen.left_out} more prompts are not looked at here: choose one above.")
     rows = [
@@ -174,7 +174,7 @@ def _draw_version(item: VersionDrift, series: Timeseries) -> None:
             st.caption(f":material/warning: {plain(each)}")
         for row in item.metrics:
             if row.state in ("drifted", "returned"):
-                st.markdown(f"- **{plain(row.metric)}** {plain(row.words)}")
+                st.markdown(f"- **{plain(row.metric)}** {plain(told(row.words))}")
         if item.metrics:
             left, right = st.columns(2, gap="medium")
             with left:

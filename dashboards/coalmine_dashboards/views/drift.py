@@ -67,7 +67,7 @@ def said_of(row: MetricDrift) -> str:
     return "drifted, better" if row.better else "drifted, worse"
 
 
-def version_columns(local: Callable[..., str]) -> list[Column[VersionDrift]]:
+def version_columns(local: Callable[..., str], told: Callable[[str], str]) -> list[Column[VersionDrift]]:
     """Columns of the table of versions."""
     return [
         Column(
@@ -79,7 +79,7 @@ def version_columns(local: Callable[..., str]) -> list[Column[VersionDrift]]:
         ),
         Column("Environment", lambda row: row.environment, text=True),
         Column("State", lambda row: dot(_tone(row), row.state), text=True),
-        Column("What is said", lambda row: row.words, text=True, wraps=True),
+        Column("What is said", lambda row: told(row.words), text=True, wraps=True),
         Column(
             "Reference",
             lambda row: _reference(row, local),
