@@ -244,7 +244,7 @@ def _re_exports(node: ast.stmt) -> bool:
         case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=body):
             return all(isinstance(each, ast.ImportFrom) for each in body)
         # By which a name is imported once it is asked for.
-        case ast.AnnAssign(target=ast.Name(id="_NAMES" | "_MODULE_OF")) | ast.FunctionDef(name="__getattr__"):
+        case ast.AnnAssign(target=ast.Name(id="_MODULES")) | ast.FunctionDef(name="__getattr__"):
             return True
     return False
 
