@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Generic, Literal, TypeVar
 
 import streamlit as st
@@ -14,6 +15,10 @@ MOST_ROWS: Final = 100
 
 _Row = TypeVar("_Row")
 Tone = Literal["good", "notice", "bad"]
+When = Callable[[datetime | None], str]
+"""Writes a moment in the viewer's time zone."""
+Told = Callable[[str], str]
+"""Writes a sentence of the server, with its moments so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Tables and charts of alerts. Every text is shown as text; messages come drawn by the server."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -15,7 +15,7 @@ from coalmine_alerts.results.story import StoryChart
 from coalmine_dashboards.formatting import TIME_LABEL, count, percent
 from coalmine_dashboards.parts.charts import Drawing
 from coalmine_dashboards.parts.links import anchor
-from coalmine_dashboards.parts.tables import Column, Html, Tone, dot
+from coalmine_dashboards.parts.tables import Column, Html, Told, Tone, When, dot
 from coalmine_dashboards.views.markup import escape, shown
 
 _ORDER: Final[tuple[AlertState, ...]] = ("firing", "pending", "no_data", "resolved", "ok")
@@ -29,9 +29,6 @@ _ROW_PX: Final = 26
 _AROUND_PX: Final = 110
 """Legend and axis."""
 
-Local = Callable[[datetime | None], str]
-Told = Callable[[str], str]
-
 
 def by_urgency(alerts: Sequence[Alert]) -> list[Alert]:
     """What fires first."""
@@ -44,7 +41,7 @@ def state_of(alert: Alert) -> str | Html:
     return dot(_TONES[alert.severity], f"{word} ({alert.severity})") if alert.state == "firing" else word
 
 
-def alert_columns(local: Local) -> list[Column[Alert]]:
+def alert_columns(local: When) -> list[Column[Alert]]:
     """Columns of the table of alerts; what nobody is told of stands struck through."""
     return [
         Column("What", _title, text=True, wraps=True),
@@ -56,7 +53,7 @@ def alert_columns(local: Local) -> list[Column[Alert]]:
     ]
 
 
-def change_columns(local: Local, told: Told) -> list[Column[ToldTransition]]:
+def change_columns(local: When, told: Told) -> list[Column[ToldTransition]]:
     """Columns of the table of what happened, and who was told."""
     return [
         Column("At", lambda change: local(change.transition.at), text=True),
@@ -87,7 +84,7 @@ def notes(alert: Alert) -> str:
     return ", ".join(each for each in said if each)
 
 
-def message_page(messages: Sequence[Message], local: Local) -> str:
+def message_page(messages: Sequence[Message], local: When) -> str:
     """Returns a whole page of messages that the server has drawn, the latest first."""
     drawn = "".join(
         f"<p><small>{escape(each.channel)}, {escape(local(each.changed_at))}</small></p>{each.html}"
@@ -257,7 +254,7 @@ REPLAY_COLUMNS: Final[list[Column[Replay]]] = [
 ]
 
 
-def firing_columns(local: Local, told: Told) -> list[Column[tuple[Replay, ReplayedFiring]]]:
+def firing_columns(local: When, told: Told) -> list[Column[tuple[Replay, ReplayedFiring]]]:
     """Columns of the table of what would have fired."""
     return [
         Column("Thresholds", lambda row: settings_words(row[0].settings), text=True),

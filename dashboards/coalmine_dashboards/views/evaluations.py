@@ -1,14 +1,13 @@
 """Tables and charts of runs: what the gate says of a candidate, and the cases that say so."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import altair as alt
 
 from coalmine_dashboards.formatting import UNKNOWN, count, difference, interval, milliseconds, money, percent
 from coalmine_dashboards.parts.links import anchor
-from coalmine_dashboards.parts.tables import Column, Html, Tone, dot
+from coalmine_dashboards.parts.tables import Column, Html, Tone, When, dot
 from coalmine_dashboards.views.markup import shown
 from coalmine_evals.results.gate import CaseDifference, GateReport, GateRow
 from coalmine_evals.results.runs import EvalRun, Side
@@ -21,8 +20,6 @@ _NANO: Final = 1e-9
 _ROW_PX: Final = 24
 _AROUND_PX: Final = 120
 _MOST_ROWS: Final = 24
-
-Local = Callable[[datetime | None], str]
 
 
 def side_words(side: Side | None) -> str:
@@ -41,7 +38,7 @@ def outcome_of(run: EvalRun) -> str | Html:
     return run.state if run.state != "ended" else "nothing to compare with"
 
 
-def run_columns(local: Local) -> list[Column[EvalRun]]:
+def run_columns(local: When) -> list[Column[EvalRun]]:
     """Columns of the table of runs."""
     return [
         Column(
@@ -187,7 +184,7 @@ def side_rows(run: EvalRun) -> list[tuple[str, Side]]:
     return [("candidate", run.candidate), *([("baseline", run.baseline)] if run.baseline is not None else [])]
 
 
-def side_columns(local: Local) -> list[Column[tuple[str, Side]]]:
+def side_columns(local: When) -> list[Column[tuple[str, Side]]]:
     """Columns of the table of sides."""
     return [
         Column("Side", lambda row: row[0], text=True),

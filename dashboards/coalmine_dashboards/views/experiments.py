@@ -6,8 +6,8 @@ from coalmine_analytics.results.readout import ArmReadout, Readout
 from coalmine_consumers.results import ExperimentRow
 from coalmine_dashboards.formatting import UNKNOWN, count
 from coalmine_dashboards.parts.links import anchor
-from coalmine_dashboards.parts.tables import Column, Html
-from coalmine_dashboards.views.rollouts import When, weights_of
+from coalmine_dashboards.parts.tables import Column, Html, When
+from coalmine_dashboards.views.rollouts import weights_of
 from coalmine_registry.records import ExperimentRecord
 
 

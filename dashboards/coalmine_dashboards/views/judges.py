@@ -1,18 +1,16 @@
 """Tables of judges: how far people agree with them, and whether they still measure what they measured."""
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Final
 
 from coalmine_dashboards.formatting import UNKNOWN, count, difference, interval, milliseconds, money, percent
 from coalmine_dashboards.parts.links import anchor
-from coalmine_dashboards.parts.tables import Column, Html, Tone, dot
+from coalmine_dashboards.parts.tables import Column, Html, Tone, When, dot
 from coalmine_dashboards.views.evaluations import TONES
 from coalmine_evals.results.judges import Calibration, CanaryStatus, Confusion, SegmentAgreement
 from coalmine_evals.results.models import RerunCell
 from coalmine_evals.results.production import ProductionScoring
 
-Local = Callable[[datetime | None], str]
 _CANARIES: Final[dict[str, Tone]] = {"steady": "good", "moved": "bad", "learning": "notice"}
 _CAUSES: Final = {
     "registered": "a version was registered",
@@ -24,7 +22,7 @@ _CAUSES: Final = {
 _NANO: Final = 1e-9
 
 
-def calibration_columns(local: Local) -> list[Column[Calibration]]:
+def calibration_columns(local: When) -> list[Column[Calibration]]:
     """Columns of the table of judges beside people."""
     return [
         Column("Judge", lambda row: row.scorer, text=True),
@@ -86,7 +84,7 @@ def canary_columns() -> list[Column[CanaryStatus]]:
     ]
 
 
-def rerun_columns(local: Local) -> list[Column[RerunCell]]:
+def rerun_columns(local: When) -> list[Column[RerunCell]]:
     """Columns of the table of runs that the server makes by itself or when asked."""
     return [
         Column("Version", _version, text=True),
@@ -110,7 +108,7 @@ def rerun_columns(local: Local) -> list[Column[RerunCell]]:
     ]
 
 
-def scoring_columns(local: Local) -> list[Column[ProductionScoring]]:
+def scoring_columns(local: When) -> list[Column[ProductionScoring]]:
     """Columns of the table of scoring in production."""
     return [
         Column("Prompt", lambda row: row.prompt, text=True),

@@ -7,7 +7,7 @@ from typing import Final
 
 from coalmine_dashboards.formatting import UNKNOWN, count
 from coalmine_dashboards.parts.links import anchor
-from coalmine_dashboards.parts.tables import Column, Html, Tone, dot
+from coalmine_dashboards.parts.tables import Column, Html, Told, Tone, When, dot
 from coalmine_registry.freeze_records import FreezeRecord
 from coalmine_registry.provenance import CheckedEvidence, VersionSource
 from coalmine_registry.records import (
@@ -21,10 +21,6 @@ from coalmine_registry.records import (
     VersionStatus,
 )
 from coalmine_rollouts.records import AsShipped, Rollout
-
-When = Callable[[datetime | None], str]
-Told = Callable[[str], str]
-"""Writes a moment in the viewer's time zone."""
 
 _PROMOTIONS: Final[dict[PromotionStatus, Tone]] = {
     "pending": "notice",

@@ -1,8 +1,7 @@
 """Rollouts in words and tables: their states, figures, stages and metrics."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,15 +10,11 @@ from coalmine_analytics.results.readout import ArmReadout, LimitReadout, MetricR
 from coalmine_analytics.results.verdicts import Role, Verdict
 from coalmine_dashboards.formatting import UNKNOWN, count, difference, figure, interval, lasting, percent
 from coalmine_dashboards.parts.links import anchor
-from coalmine_dashboards.parts.tables import Column, Html, Tone, dot
+from coalmine_dashboards.parts.tables import Column, Html, Told, Tone, When, dot
 from coalmine_dashboards.views.health import HealthItem
 from coalmine_dashboards.views.markup import escape
 from coalmine_registry.records import AllocationEpoch
 from coalmine_rollouts.records import Rollout, RolloutDecision, RolloutHold, RolloutStatus, State
-
-When = Callable[[datetime | None], str]
-Told = Callable[[str], str]
-"""Writes a moment in the viewer's time zone."""
 
 TONES: Final[dict[State, Tone]] = {
     "pending": "notice",
