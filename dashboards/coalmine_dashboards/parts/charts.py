@@ -14,6 +14,8 @@ import streamlit as st
 
 _EMBEDDED: Final = {"embedOptions": {"renderer": "canvas"}}
 """Painted: as elements of the page, points cost more, also those that are only there to be pointed at."""
+_ONLY_OWN_TOOLTIPS: Final = {"mark": {"tooltip": None}}
+"""Streamlit gives every other mark a tooltip with the names of its fields, and dates without their time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,5 +66,6 @@ def draw_chart(drawing: Drawing, key: str) -> None:
         key: Unique in the page; it does not change between refreshes.
     """
     datasets = {name: list(rows) for name, rows in drawing.data.items()}
-    spec = {**drawing.spec, "usermeta": _EMBEDDED, "datasets": datasets}
+    config = {**drawing.spec.get("config", {}), **_ONLY_OWN_TOOLTIPS}
+    spec = {**drawing.spec, "config": config, "usermeta": _EMBEDDED, "datasets": datasets}
     st.vega_lite_chart(spec=spec, width="stretch", key=key)

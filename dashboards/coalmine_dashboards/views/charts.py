@@ -133,7 +133,7 @@ def _mark_layers() -> list[alt.Chart]:
         base.mark_rule(color=_MARK_COLOUR, opacity=0.7).encode(strokeDash=dash),
         base.mark_rule(strokeWidth=8, opacity=0).encode(tooltip=tooltip),
         base.mark_text(align="left", baseline="bottom", fontSize=10, color=_MARK_COLOUR).encode(
-            y=alt.value(-_LABEL_GAP_PX), text="label:N"
+            y=alt.value(-_LABEL_GAP_PX), text="label:N", tooltip=tooltip
         ),
     ]
 
