@@ -18,7 +18,7 @@ Beside them, with `--peer`, the traces page of MLflow in the same browser. It ke
 gets `PEER_TRACES` of them, because writing one takes it milliseconds.
 
 Run alone: `python -m benchmarks.pages [--rows 20000000] [--openings 7] [--viewers 20] [--peer] [--json]`.
-`--home DIR` keeps the filled store there, and goes on from that of an earlier run.
+`--home DIR` keeps the filled store there, and MLflow, and goes on from those of an earlier run.
 """
 
 import argparse
@@ -260,7 +260,7 @@ def main(arguments: list[str] | None = None) -> int:
             figures["ingest_events_per_s_watched"] = round(statistics.median(watched))
             figures["ingest_loss_share"] = round(1 - statistics.median(watched) / statistics.median(alone), 3)
         if options.peer:
-            figures |= peer_ready_s(browser, Path(folder), options.openings)
+            figures |= peer_ready_s(browser, options.home or Path(folder), options.openings)
     for name, value in figures.items():
         print(f"{name:<34}{value}")
     if options.json:

@@ -229,7 +229,7 @@ def _after_the_end(row: Row, inputs: Inputs) -> Decision | None:
         return replace(stays(row, "notice", said), told=LATE_HARM)
     last = max(seen.treated_at or rollout.ended_at, rollout.ended_at)
     if inputs.now - last >= QUIET and seen.watermark is not None and seen.watermark >= last:
-        said = f"effective: nobody was served it after {last:%H:%M:%S} UTC"
+        said = f"effective: nobody was served it after {last:%Y-%m-%d %H:%M:%S} UTC"
         return replace(stays(row, "notice", said), effective_at=last)
     if inputs.now - rollout.ended_at >= QUIET and seen.behind and _INCOMPLETE not in row.told:
         names = ", ".join(behind_words(each) for each in seen.behind)

@@ -62,7 +62,7 @@ def _of_the_end(row: Row, inputs: Inputs) -> str:
 
 def _effective(row: Row, inputs: Inputs) -> str:
     if row.effective_at is not None:
-        return f"effective {row.effective_at:%H:%M:%S}"
+        return f"effective at {row.effective_at:%Y-%m-%d %H:%M:%S} UTC"
     behind = ", ".join(behind_words(each) for each in inputs.traffic.behind)
     return f"not yet effective at {behind}" if behind else "not yet known to be effective everywhere"
 

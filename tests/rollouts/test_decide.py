@@ -411,6 +411,7 @@ def test_when_a_rollback_has_reached_everybody_it_is_said() -> None:
     assert outcome(decision) == ("notice", "rolled_back", 1, "nothing")
     assert decision is not None
     assert decision.effective_at == last
+    assert decision.reasons == (f"effective: nobody was served it after {last:%Y-%m-%d %H:%M:%S} UTC",)
 
 
 def test_a_rollback_that_does_not_reach_an_application_is_said_once() -> None:

@@ -79,7 +79,7 @@ def partly(seconds: float) -> Row:
         (
             a_row("rolled_back", 0, ended_at=ENDED, effective_at=ENDED + timedelta(seconds=2)),
             {},
-            "rolled back at 2026-03-10 11:58:00 UTC, effective 11:58:02",
+            "rolled back at 2026-03-10 11:58:00 UTC, effective at 2026-03-10 11:58:02 UTC",
         ),
         (a_row("completed", 3, ended_at=ENDED), {}, "completed at 2026-03-10 11:58:00 UTC"),
     ],

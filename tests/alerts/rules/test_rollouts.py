@@ -52,13 +52,15 @@ def test_what_else_is_decided_is_told_by_its_urgency(kind: Kind, severity: str) 
 def test_that_everybody_has_followed_belongs_to_the_rollback() -> None:
     back = decision("roll_back", 4, to_state="rolled_back", reasons=("harm: quality is worse",))
     behind = decision("notice", 5, reasons=("rollback_incomplete: still served by billing",))
-    effective = decision("notice", 6, reasons=("effective: nobody was served it after 15:20:02 UTC",))
+    effective = decision(
+        "notice", 6, reasons=("effective: nobody was served it after 2026-03-10 15:20:02 UTC",)
+    )
     first = one(RolloutDecided()(facts(rollouts=[rollout_facts("rolled_back", back, behind)])))
     assert (first.notice, first.severity) == (f"{ID}#4", "info")  # who is behind has a rule of its own
     then = one(RolloutDecided()(facts(rollouts=[rollout_facts("rolled_back", back, behind, effective)])))
     assert (then.notice, then.severity, then.story.title) == (f"{ID}#6", "info", first.story.title)
     assert then.story.done is not None
-    assert then.story.done.endswith("effective: nobody was served it after 15:20:02 UTC")
+    assert then.story.done.endswith("effective: nobody was served it after 2026-03-10 15:20:02 UTC")
     late = decision("notice", 7, reasons=("late_harm: quality is worse",))
     told = one(RolloutDecided()(facts(rollouts=[rollout_facts("completed", decision("complete"), late)])))
     assert (told.severity, told.story.icon) == ("warning", "⚠️")
