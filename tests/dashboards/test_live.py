@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from coalmine_dashboards.api import ApiError, Unauthorised, Unreachable
+from coalmine_dashboards.parts import live as module
 from coalmine_dashboards.parts.live import LONGEST_S, REFRESH_S, pause_s
 from coalmine_dashboards.parts.viewer import client, client_for
 from coalmine_registry.records import Caller
@@ -66,6 +67,14 @@ def test_what_only_drawing_asks_for_fails_in_words_and_the_last_data_stay() -> N
     page.run()
     assert drawn(page) == ["figures"]
     assert len(page.error) == 1
+
+
+def test_how_long_questions_take_is_known_from_refreshes() -> None:
+    module._TAKES_S.pop("part", None)
+    page = AppTest.from_string(PART).run()
+    assert "part" not in module._TAKES_S, "what is drawn first may have been asked before"
+    page.run()
+    assert module._TAKES_S["part"] < REFRESH_S
 
 
 @pytest.mark.parametrize(
