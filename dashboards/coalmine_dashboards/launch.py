@@ -81,17 +81,19 @@ def main(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
     from starlette.middleware import Middleware  # noqa: PLC0415
     from streamlit.starlette import App  # noqa: PLC0415 - slow
 
+    from coalmine_dashboards.parts.early import ask_early  # noqa: PLC0415
     from coalmine_dashboards.preloads import Preloads, begun_pages, scripts_of  # noqa: PLC0415 - Streamlit
     from coalmine_dashboards.undelayed import Undelayed  # noqa: PLC0415
 
     token = connection_of_process().token
     key = secrets.token_urlsafe() if token is None else viewer_key(token)
     sys.stderr.write(f"dashboard: http://{host}:{port}/?key={key}  (Ctrl-C stops it)\n")
-    pages = begun_pages()
+    by_provider = is_configured()
+    pages = begun_pages(by_provider=by_provider)
     middleware = [
         Middleware(Undelayed),
-        Middleware(SignIn, key=key, by_provider=is_configured(), https=is_https()),
-        Middleware(Preloads, pages=pages, scripts=scripts_of(pages.values())),
+        Middleware(SignIn, key=key, by_provider=by_provider, https=is_https()),
+        Middleware(Preloads, pages=pages, scripts=scripts_of(pages.values()), ask_early=ask_early),
     ]
     App(page_file(), middleware=middleware).run(config=options_of(host, port))
 

@@ -1,25 +1,27 @@
-"""What is added to Streamlit's HTML: scripts that a page will need, and one step of history for each action.
+"""What is added to Streamlit's HTML: scripts that a page will need, where Streamlit is, and steps of history.
 
 Streamlit's HTML names the scripts of its frame only. Those of widgets and charts (50 files, 1.2 MB) are asked
 for when the first of them is to be drawn, which is after everything that the server had to be asked. Named
 here, browsers fetch them beside the page's data.
 
 Who opens another page gets a step of history for each filter that Streamlit clears or sets meanwhile: going
-back would take five, and lose the filters on the way.
+back would take five, and lose the filters on the way. So each action of the viewer is one step.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, get_args
 
 import streamlit
+from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from coalmine_dashboards.parts.links import FIRST, PageName
+from coalmine_dashboards.sign_in import COOKIE
 
 __all__ = ["Preloads", "begun_pages", "scripts_of"]
 
@@ -46,6 +48,19 @@ _DRAWN: Final[Mapping[PageName, Sequence[str]]] = {
 _NAMED: Final = re.compile(r'static/js/([^"/]+\.js)"')
 _LEADS: Final = re.compile(r'(?:from|import)\s*"\./([^"/]+\.js)"')
 """What a script loads before it runs."""
+_WHERE: Final = """<script>
+(() => {
+  if (BY_PROVIDER && !document.cookie.includes("_streamlit_xsrf=")) return;
+  const base = new URL("./", location.href);
+  const HOST_CONFIG = { allowedOrigins: [base.origin], useExternalAuthToken: false };
+  window.__streamlit = { BACKEND_BASE_URL: base.href, HOST_CONFIG };
+})();
+</script>
+"""
+"""Has the page connect at once. It would ask below its own name first, then here, each time for two answers.
+
+Streamlit knows who signed in with a provider by a cookie that comes with one of these: without it, as before.
+"""
 _STEPS: Final = """<script>
 (() => {
   let acted = false;
@@ -61,14 +76,19 @@ _SCRIPT_HEADERS: Final = {"Cache-Control": "public, immutable, max-age=31536000"
 """As Streamlit serves them: their names change with what they hold."""
 
 
-def begun_pages(static: Path = STATIC) -> dict[PageName, str]:
+def begun_pages(static: Path = STATIC, *, by_provider: bool = False) -> dict[PageName, str]:
     """Returns Streamlit's HTML by page, with what is added to it.
 
     A script that this release of Streamlit does not have is left out: it is a matter of time alone.
+
+    Args:
+        static: Streamlit's files.
+        by_provider: True if people sign in with an identity provider.
     """
     html = (static / "index.html").read_text(encoding="utf-8")
     head, end, rest = html.partition("</head>")
     scripts = static / "static" / "js"
+    where = _WHERE.replace("BY_PROVIDER", str(by_provider).lower())
     made: dict[PageName, str] = {}
     for page in get_args(PageName):
         known = dict.fromkeys(_NAMED.findall(head))
@@ -82,7 +102,7 @@ def begun_pages(static: Path = STATIC) -> dict[PageName, str]:
             f'<link rel="modulepreload" crossorigin fetchpriority="low" href="./static/js/{name}">\n'
             for name in wanted
         )
-        made[page] = f"{head}{_STEPS}{links}{end}{rest}"
+        made[page] = f"{head}{where}{_STEPS}{links}{end}{rest}"
     return made
 
 
@@ -115,7 +135,11 @@ class Preloads:
     """The middleware, for those who may see pages."""
 
     def __init__(
-        self, app: ASGIApp, pages: Mapping[PageName, str], scripts: Mapping[str, bytes] = MappingProxyType({})
+        self,
+        app: ASGIApp,
+        pages: Mapping[PageName, str],
+        scripts: Mapping[str, bytes] = MappingProxyType({}),
+        ask_early: Callable[[PageName, str | None, Mapping[str, str]], None] | None = None,
     ) -> None:
         """Prepares it.
 
@@ -123,19 +147,25 @@ class Preloads:
             app: Answers everything else.
             pages: From `begun_pages`.
             scripts: From `scripts_of`.
+            ask_early: Asks what a page will ask first: `parts.early.ask_early`.
         """
         self._app = app
         self._scripts = scripts
-        self._pages = {f"/{name}": html for name, html in pages.items()} | {"/": pages[FIRST]}
+        self._ask_early = ask_early
+        self._names: dict[str, PageName] = {f"/{name}": name for name in pages} | {"/": FIRST}
+        self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one connection as ASGI says."""
-        html = script = None
+        name = script = None
         if scope["type"] == "http" and scope["method"] == "GET":
             path = scope["path"].removeprefix(scope.get("root_path", ""))
-            html, script = self._pages.get(path), self._scripts.get(path)
-        if html is not None:
-            await HTMLResponse(html, headers=_HEADERS)(scope, receive, send)
+            name, script = self._names.get(path), self._scripts.get(path)
+        if name is not None:
+            asked = HTTPConnection(scope)
+            if self._ask_early is not None:
+                self._ask_early(name, asked.cookies.get(COOKIE), asked.query_params)
+            await HTMLResponse(self._pages[name], headers=_HEADERS)(scope, receive, send)
         elif script is not None:
             answer = Response(script, headers=_SCRIPT_HEADERS, media_type="text/javascript")
             await answer(scope, receive, send)

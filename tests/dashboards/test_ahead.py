@@ -44,7 +44,7 @@ def test_parts_that_show_the_same_ask_once() -> None:
 
 @pytest.mark.usefixtures("api")
 def test_an_answer_that_nobody_fetched_in_time_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_FRESH_S", 0.0)
+    monkeypatch.setattr(module, "FRESH_S", 0.0)
     numbers = count(1)
     fetch = ahead(lambda _asked: next(numbers), parts=2)
     assert fetch() != fetch()

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from coalmine_dashboards.parts.links import PageName
 from coalmine_dashboards.preloads import STATIC, Preloads, begun_pages, scripts_of
-from coalmine_dashboards.sign_in import Sessions, SignIn
+from coalmine_dashboards.sign_in import COOKIE, Sessions, SignIn
 
 LINK = re.compile(r'<link rel="modulepreload" crossorigin fetchpriority="low" href="./(static/js/[^"]+)">')
 
@@ -44,8 +44,19 @@ def test_a_page_names_what_draws_it_and_no_more(
 
 def test_streamlits_own_html_is_all_there(pages: dict[PageName, str]) -> None:
     html = (STATIC / "index.html").read_text(encoding="utf-8")
-    ours = rf"{LINK.pattern}\n|<script>\n[^<]*let acted[^<]*</script>\n"
+    ours = rf"{LINK.pattern}\n|<script>\n[^<]*(let acted|BACKEND_BASE_URL)[^<]*</script>\n"
     assert [re.sub(ours, "", page) for page in pages.values()] == [html] * len(pages)
+
+
+def test_a_page_connects_at_once_unless_who_signed_in_is_told_by_a_cookie_that_is_to_come(
+    pages: dict[PageName, str],
+) -> None:
+    assert "if (false && !document.cookie.includes" in pages["prompt"]
+    assert "if (true && !document.cookie.includes" in begun_pages(by_provider=True)["prompt"]
+    # What it says is what this release of Streamlit reads.
+    scripts = [each.read_text(encoding="utf-8") for each in (STATIC / "static" / "js").glob("index.*.js")]
+    read = ("BACKEND_BASE_URL", "HOST_CONFIG", "allowedOrigins", "useExternalAuthToken", "_streamlit_xsrf")
+    assert any(all(name in script for name in read) for script in scripts)
 
 
 def test_scripts_that_a_release_lacks_are_left_out(tmp_path: Path) -> None:
@@ -68,6 +79,15 @@ def test_only_viewers_get_a_page_and_all_else_is_streamlits(pages: dict[PageName
     assert viewer.get("/").text == pages["now"]
     assert {viewer.get(path).text for path in ("/nowhere", "/static/js/x.js")} == {"streamlit's own"}
     assert viewer.post("/prompt").text == "streamlit's own"
+
+
+def test_who_gets_a_page_has_its_questions_asked(pages: dict[PageName, str]) -> None:
+    asked: list[tuple[PageName, str | None, dict[str, str]]] = []
+    served = Preloads(streamlit, pages, ask_early=lambda *early: asked.append((*early[:2], dict(early[2]))))
+    viewer = TestClient(served, cookies={COOKIE: "session"})
+    for address in ("/prompt?time=24h", "/", "/static/js/x.js", "/nowhere"):
+        viewer.get(address)
+    assert asked == [("prompt", "session", {"time": "24h"}), ("now", "session", {})]
 
 
 def test_the_scripts_of_pages_are_as_streamlit_has_them(pages: dict[PageName, str]) -> None:

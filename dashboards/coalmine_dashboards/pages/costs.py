@@ -1,7 +1,8 @@
 """What is spent on which prompt, version, model, app and segment, and what a change would save."""
 
+from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import streamlit as st
 
@@ -14,7 +15,16 @@ from coalmine_dashboards.parts.advice import advise, nothing
 from coalmine_dashboards.parts.ahead import ahead
 from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
-from coalmine_dashboards.parts.filters import Chosen, choose_all_time, filters, known_facets, nothing_recorded
+from coalmine_dashboards.parts.early import Question
+from coalmine_dashboards.parts.filters import (
+    FACETS,
+    Chosen,
+    choose_all_time,
+    chosen_in,
+    filters,
+    known_facets,
+    nothing_recorded,
+)
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
 from coalmine_dashboards.parts.viewer import client, local, viewers_mode
@@ -38,12 +48,28 @@ _SLOWLY_S: Final = 60.0
 _MOST_ROWS: Final = 50
 _MOST_SAVINGS: Final = 15
 _DEFAULT_TIME: Final = "7d"
+_DEFAULT_BY: Final = "prompt"
 _BUDGET: Final = """# alerts.yaml
 budgets:
   support:
     usd: 2000
     period: month
     prompt: support-refund"""
+
+
+def first_questions(query: Mapping[str, str]) -> dict[Hashable, Question[Any]]:
+    """What the page of an address will ask first, by name."""
+    chosen, by = chosen_in(query, _DEFAULT_TIME), query.get("by", _DEFAULT_BY)
+    first: dict[Hashable, Question[Any]] = {
+        FACETS: ApiClient.facets,
+        _name("spending", chosen): lambda asked: _spending(asked, chosen),
+    }
+    dimension: CostDimension | None = next((each for each in DIMENSIONS if each == by), None)
+    if dimension not in (None, "segment"):
+        first[_name("costs", chosen, dimension)] = lambda asked: _costs(asked, chosen, dimension)
+    if "to_model" not in query:
+        first[_name("savings", chosen)] = lambda asked: _savings(asked, chosen, [])
+    return first
 
 
 def show() -> None:
@@ -62,9 +88,11 @@ def show() -> None:
         by = _choose_dimension()
     with saved:
         models = _choose_models(facets)
-    spending = ahead(lambda asked: _spending(asked, chosen), parts=2)
-    costs = ahead(lambda asked: _costs(asked, chosen, by)) if by != "segment" else None
-    savings = ahead(lambda asked: _savings(asked, chosen, models))
+    spending = ahead(lambda asked: _spending(asked, chosen), parts=2, name=_name("spending", chosen))
+    costs = None
+    if by != "segment":
+        costs = ahead(lambda asked: _costs(asked, chosen, by), name=_name("costs", chosen, by))
+    savings = ahead(lambda asked: _savings(asked, chosen, models), name=_name("savings", chosen, *models))
     asked = _filters(chosen)
     with strip:
         live("spending", spending, _draw_strip, asked=asked, every_s=slowly_s)
@@ -89,6 +117,11 @@ def show() -> None:
         )
 
 
+def _name(question: str, chosen: Chosen, *others: str) -> Hashable:
+    """Of a question of the page."""
+    return question, chosen.selection(datetime.now(UTC)), others
+
+
 def _filters(chosen: Chosen) -> tuple[str | None, ...]:
     return chosen.prompt, chosen.environment, chosen.model, chosen.time_range.key
 
@@ -110,7 +143,7 @@ def _choose_dimension() -> CostDimension:
     by: CostDimension = st.segmented_control(
         "By",
         list(DIMENSIONS),
-        default="prompt",
+        default=_DEFAULT_BY,
         required=True,
         key="by",
         bind="query-params",

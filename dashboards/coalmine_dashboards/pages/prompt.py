@@ -1,18 +1,27 @@
 """What every version costs, how fast and how good it is, over time, with the changes of deployments."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import streamlit as st
 
 from coalmine_consumers.results import Facets, VersionRow
+from coalmine_dashboards.api import ApiClient
 from coalmine_dashboards.palette import Mode, VersionKey, assign_slots
 from coalmine_dashboards.parts.advice import advise
 from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
-from coalmine_dashboards.parts.filters import Chosen, choose_all_time, filters, known_facets
+from coalmine_dashboards.parts.early import Question, answer
+from coalmine_dashboards.parts.filters import (
+    FACETS,
+    Chosen,
+    choose_all_time,
+    chosen_in,
+    filters,
+    known_facets,
+)
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.prompt_views import (
     happened,
@@ -22,7 +31,7 @@ from coalmine_dashboards.parts.prompt_views import (
     versions,
 )
 from coalmine_dashboards.parts.tables import MOST_ROWS, say_more
-from coalmine_dashboards.parts.viewer import client, local, viewers_mode
+from coalmine_dashboards.parts.viewer import local, viewers_mode
 from coalmine_dashboards.ranges import range_named
 from coalmine_dashboards.snapshot import Snapshot, fetch
 from coalmine_dashboards.steps import whole_steps
@@ -36,6 +45,15 @@ from coalmine_dashboards.views.table import table_rows
 
 _CHARTS_IN_A_ROW = 3
 _VIEWS: Final = ("Over time", "Side by side", "Versions", "Timeline")
+
+
+def first_questions(query: Mapping[str, str]) -> dict[Hashable, Question[Any]]:
+    """What the page of an address will ask first, by name."""
+    first: dict[Hashable, Question[Any]] = {FACETS: ApiClient.facets}
+    if query.get("view", _VIEWS[0]) == _VIEWS[0] and "versions" not in query:
+        chosen = chosen_in(query)
+        first[_name(chosen, [])] = lambda asked: _fetched(asked, chosen, [])
+    return first
 
 
 def show() -> None:
@@ -71,15 +89,8 @@ def show() -> None:
 
 def _over_time(chosen: Chosen) -> None:
     def asked() -> Snapshot:
-        now = datetime.now(UTC)
         named = st.session_state.get("versions") or st.query_params.get_all("versions")
-        return fetch(
-            client(),
-            chosen.selection(now),
-            now,
-            lambda: models_that_began(client(), chosen.prompt, chosen.environment),
-            lambda versions: _drawn_versions(versions, named, with_prompt=chosen.prompt is None),
-        )
+        return answer(_name(chosen, named), lambda asked: _fetched(asked, chosen, named))
 
     live(
         "prompt",
@@ -87,6 +98,22 @@ def _over_time(chosen: Chosen) -> None:
         lambda snapshot: _drawn(chosen, snapshot),
         asked=(chosen.prompt, chosen.environment, chosen.model, chosen.time_range.key),
         every_s=chosen.every_s,
+    )
+
+
+def _name(chosen: Chosen, named: Sequence[str]) -> Hashable:
+    """Of the question of a view over time."""
+    return "over time", chosen.selection(datetime.now(UTC)), tuple(named)
+
+
+def _fetched(asked: ApiClient, chosen: Chosen, named: Sequence[str]) -> Snapshot:
+    now = datetime.now(UTC)
+    return fetch(
+        asked,
+        chosen.selection(now),
+        now,
+        lambda: models_that_began(asked, chosen.prompt, chosen.environment),
+        lambda versions: _drawn_versions(versions, named, with_prompt=chosen.prompt is None),
     )
 
 

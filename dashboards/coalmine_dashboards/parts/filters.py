@@ -1,7 +1,7 @@
 """Filters of a page, held by its address: it can be bookmarked and shared."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -9,8 +9,9 @@ from typing import Final, Literal
 import streamlit as st
 
 from coalmine_consumers.results import Facets
-from coalmine_dashboards.api import ApiError, Selection
+from coalmine_dashboards.api import ApiClient, ApiError, Selection
 from coalmine_dashboards.parts.advice import advise
+from coalmine_dashboards.parts.early import answer
 from coalmine_dashboards.parts.live import REFRESH_S
 from coalmine_dashboards.parts.live import live as refreshed
 from coalmine_dashboards.parts.viewer import client
@@ -20,6 +21,8 @@ from coalmine_dashboards.views.problems import nothing_yet, unknown_choice
 
 ALL: Final = ""
 """The choice of all values: no prompt, version, environment or model has that name."""
+FACETS: Final = "facets"
+"""Name of the first question of pages with filters."""
 Dimension = Literal["prompt", "environment", "model"]
 
 
@@ -51,10 +54,16 @@ class Chosen:
         return f"{prompt}, {environment}, {model}, {when}"
 
 
+def chosen_in(query: Mapping[str, str], default_time: str = DEFAULT_RANGE) -> Chosen:
+    """The state of a page's filters that its address says, before they are drawn."""
+    prompt, environment, model = (query.get(name) or None for name in ("prompt", "environment", "model"))
+    return Chosen(prompt, environment, model, range_named(query.get("time", default_time)), live=True)
+
+
 def known_facets() -> Facets | None:
     """The values to choose from, as last seen; None if the server never said: the live part shows why."""
     with contextlib.suppress(ApiError):
-        st.session_state.facets = client().facets()
+        st.session_state.facets = answer(FACETS, ApiClient.facets)
     found: Facets | None = st.session_state.get("facets")
     return found
 

@@ -95,7 +95,10 @@ def _once(
             draw_again_once(fetch)
         return
     took_s = time.monotonic() - began_s
-    _TAKES_S[name] = _LAST_WEIGHS * took_s + (1 - _LAST_WEIGHS) * _TAKES_S.get(name, took_s)
+    known_s = _TAKES_S.get(name, took_s)
+    weighed_s = _LAST_WEIGHS * took_s + (1 - _LAST_WEIGHS) * known_s
+    # What is drawn first may have been asked before: it took at least so long.
+    _TAKES_S[name] = weighed_s if place in st.session_state else max(known_s, weighed_s)
     st.session_state[place] = (asked, now, data)
     try:
         if draw(data) is False:

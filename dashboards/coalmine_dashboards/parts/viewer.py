@@ -34,22 +34,32 @@ def client() -> ApiClient:
     Raises:
         Unauthorised: Nobody signed in, or the session has ended.
     """
-    connection = _connection()
     session = st.context.cookies.get(COOKIE)
-    try:
-        own = SESSIONS.token_of(session)
-    except KeyError:
+    if (found := client_of(session)) is not None:
+        return found
+    connection = _connection()
+    if not identity.is_configured():
+        if session is None:
+            return client_for(connection.url, connection.token)
         # An open page outlives its session, and is not for who has the link of the process then.
-        if not identity.is_configured():
-            raise SignedOut(connection.url) from None
-    else:
-        if session is not None or not identity.is_configured():
-            return client_for(connection.url, connection.token if own is None else own)
+        raise SignedOut(connection.url)
     claims = identity.identity()
     token = None if claims is None else identity.token_of(claims)
     if token is None:  # never the token of the process: it belongs to who has its link
         raise Unauthorised(connection.url, "sign in first", had_token=False)
     return client_for(connection.url, token)
+
+
+def client_of(session: str | None) -> ApiClient | None:
+    """The client of who signed in with the link or a token; None if the session has ended, or never was."""
+    if session not in SESSIONS:
+        return None
+    connection = _connection()
+    try:
+        own = SESSIONS.token_of(session)
+    except KeyError:  # it ended meanwhile
+        return None
+    return client_for(connection.url, connection.token if own is None else own)
 
 
 def _connection() -> Endpoint:

@@ -71,7 +71,7 @@ def versions_table(rows: Iterable[TableRow]) -> str:
     )
     return (
         '<div class="cm-scroll" tabindex="0" role="region" aria-label="Versions">'
-        '<table class="cm-table" aria-label="Versions"><thead><tr>'
+        '<table class="cm-table cm-versions" aria-label="Versions"><thead><tr>'
         '<th scope="col" class="cm-left">Version</th><th scope="col" class="cm-left cm-model">Model</th>'
         f"{heads}"
         f"</tr></thead><tbody>{''.join(_row(row) for row in rows)}</tbody></table></div>"

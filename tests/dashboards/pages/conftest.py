@@ -7,14 +7,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize
 
 from tests.support.processes.dashboard_process import link_of
 from tests.support.processes.seen_page import WITHIN_MS
 from tests.support.servers.demo_dashboard import VARIABLE, DemoDashboard, demo_dashboard
 
 _PROBE = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
-"""Streamlit's page asks below its own path first, where nothing is, and then at the root."""
+"""Streamlit's page asks below its own path first, where nothing is, unless it is told where to."""
 
 VIEWPORT: Final[ViewportSize] = {"width": 1440, "height": 900}
 
@@ -67,7 +67,16 @@ def stranger(only_page: Page) -> Iterator[Page]:
 
 
 @pytest.fixture
-def page(stranger: Page, demo: DemoDashboard) -> Page:
-    """A signed-in viewer's, who need not see a page for that."""
+def page(stranger: Page, demo: DemoDashboard) -> Iterator[Page]:
+    """A signed-in viewer's, who need not see a page for that: told where Streamlit is, it need not try."""
     assert stranger.context.request.get(link_of(demo.url, demo.home)).ok
-    return stranger
+    tried: list[str] = []
+
+    def note(asked: Request) -> None:
+        if _PROBE.search(asked.url):
+            tried.append(asked.url)
+
+    stranger.on("request", note)
+    yield stranger
+    stranger.remove_listener("request", note)
+    assert tried == []

@@ -142,6 +142,20 @@ def test_a_refresh_brings_new_data_in_without_touching_the_charts_or_the_filters
     assert set(table(page)) == {"support-triage 2.0.1"}
 
 
+@pytest.mark.parametrize("query", ["time=24h", "prompt=support-refund&time=24h"])
+def test_beside_the_menu_of_a_small_screen_no_figure_of_a_version_is_out_of_sight(
+    page: Page, demo: DemoDashboard, query: str
+) -> None:
+    page.set_viewport_size({"width": 800, "height": 900})
+    opened(page, f"{demo.url}/prompt?{query}")
+    missing = page.locator(".cm-table").evaluate(
+        "it => it.scrollWidth - it.closest('.cm-scroll').clientWidth"
+    )
+    assert missing <= 0, "pixels"
+    last = page.locator(".cm-table thead th:visible").last
+    assert last.inner_text() == "Errors"
+
+
 def test_the_page_outlives_its_server(stranger: Page, tmp_path: Path) -> None:
     with Coalmine("support-bot", home=tmp_path) as client:
         for _ in range(5):

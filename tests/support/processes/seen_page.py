@@ -1,6 +1,6 @@
 """What tests ask of a page of the dashboard in a browser."""
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 WITHIN_MS = 120_000
 SOMETHING = ".cm-table, [data-testid=stVegaLiteChart] .marks, [data-testid=stAlert]"
@@ -10,16 +10,19 @@ FAILED = "[data-testid=stException]"
 def opened(page: Page, url: str) -> Page:
     """Opens a page and waits until it shows something, without an exception."""
     page.goto(url)
-    expect(page.locator(SOMETHING).or_(page.locator(FAILED)).first).to_be_visible(timeout=WITHIN_MS)
+    # Not `expect`: each time it finds nothing yet, it has the page describe all that there is.
+    page.locator(SOMETHING).or_(page.locator(FAILED)).first.wait_for(timeout=WITHIN_MS)
     at_rest(page)
     return page
 
 
 def at_rest(page: Page) -> None:
     """Waits until nothing is about to be drawn; a page that refreshes itself rests in between."""
-    expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0, timeout=WITHIN_MS)
     page.wait_for_function(
-        """() => document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'""",
+        """() => document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'
+            && !document.querySelector('[data-testid=stSkeleton]')
+            && [...document.querySelectorAll('[data-testid=stVegaLiteChart]')]
+                .every(chart => chart.querySelector('.marks'))""",
         timeout=WITHIN_MS,
     )
     assert page.locator(FAILED).all_inner_texts() == []
