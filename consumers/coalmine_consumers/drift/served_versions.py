@@ -1,5 +1,6 @@
 """Versions of a prompt that serve, and changes of who gets which."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -55,6 +56,33 @@ def served_versions(source: Source, prompt: str) -> list[ServedVersion]:
     """By environment, the one that serves most now first."""
     rows = source.rows(statement("served_versions", __package__), {"prompt": prompt})
     return [ServedVersion(**row) for row in rows]
+
+
+def most_served(
+    source: Source,
+    most: int,
+    *,
+    environment: str | None = None,
+    among: Sequence[str] | None = None,
+    after: tuple[str, str] = ("", ""),
+) -> list[VersionKey]:
+    """The version with the most requests now, of each prompt and environment in the order of these names.
+
+    Args:
+        source: Of the store.
+        most: Maximum number of versions.
+        environment: Only this one.
+        among: Only of prompts that match one of these patterns; None for all.
+        after: Only what comes after this prompt and environment.
+    """
+    parameters = {
+        "environment": environment,
+        "among": None if among is None else [*among],
+        "after_prompt": after[0],
+        "after_environment": after[1],
+        "most": most,
+    }
+    return [VersionKey(**row) for row in source.rows(statement("most_served", __package__), parameters)]
 
 
 def prompts(source: Source) -> list[str]:

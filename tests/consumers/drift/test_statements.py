@@ -453,6 +453,42 @@ def test_served_versions(connection: duckdb.DuckDBPyConnection) -> None:
     ]
 
 
+def test_most_served(connection: duckdb.DuckDBPyConnection) -> None:
+    def day(time: str, version: str, requests: int, **values: Any) -> dict[str, Any]:
+        row = {"resolution": "day", "prompt": "p", "environment": "prod", "app": "a", "model": "m"}
+        return {
+            **row,
+            "bucket_start": at(f"{time} 00:00"),
+            "version": version,
+            "requests": requests,
+            **values,
+        }
+
+    insert(
+        connection,
+        "rollups",
+        day("01", "1", 900),
+        day("12", "1", 10),
+        day("11", "2", 20),
+        day("12", "2", 99, resolution="hour"),
+        day("12", "3", 50, environment="staging"),
+        day("03", "4", 50, prompt="q"),
+        day("12", "5", 0, prompt="r"),  # feedback alone
+    )
+    every = {"environment": None, "among": None, "after_prompt": "", "after_environment": "", "most": 9}
+
+    def served(**asked: Any) -> list[tuple[str, ...]]:
+        rows = connection.sql(statement("most_served", DRIFT), params={**every, **asked}).to_arrow_table()
+        return [tuple(row.values()) for row in rows.to_pylist()]
+
+    found = [("p", "2", "prod"), ("p", "3", "staging"), ("q", "4", "prod")]
+    assert served() == found
+    assert served(most=2) == found[:2]
+    assert served(after_prompt="p", after_environment="prod") == found[1:]
+    assert served(environment="prod") == [found[0], found[2]]
+    assert served(among=["q*", "x"]) == found[2:]
+
+
 def test_touched_versions(connection: duckdb.DuckDBPyConnection) -> None:
     insert(
         connection,
