@@ -1,10 +1,10 @@
 """Versions of a prompt that serve, and changes of who gets which."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from coalmine_consumers.drift.watched import VersionKey
+from coalmine_consumers.drift.watched import VersionKey, lists_of
 from coalmine_consumers.sql import Source, statement
 
 
@@ -92,11 +92,16 @@ def prompts(source: Source) -> list[str]:
     return found
 
 
-def reallocations(source: Source, key: VersionKey, since: datetime) -> list[Reallocation]:
-    """Changes since a moment, oldest first."""
-    parameters = {"prompt": key.prompt, "environment": key.environment, "since": since}
-    rows = source.rows(statement("deployments_of", __package__), parameters)
-    return [Reallocation(**row) for row in rows]
+def reallocations(
+    source: Source, since: Mapping[VersionKey, datetime]
+) -> dict[VersionKey, list[Reallocation]]:
+    """Changes of who got each of some versions since a moment, oldest first."""
+    found: dict[VersionKey, list[Reallocation]] = {key: [] for key in since}
+    parameters = {**lists_of(since), "since": [*since.values()]}
+    for row in source.rows(statement("deployments_of", __package__), parameters):
+        key = VersionKey(row.pop("prompt"), row.pop("of_version"), row.pop("environment"))
+        found[key].append(Reallocation(**row))
+    return found
 
 
 def touched_versions(source: Source, after: int, through: int) -> list[VersionKey]:

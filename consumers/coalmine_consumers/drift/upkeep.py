@@ -241,7 +241,7 @@ class _Summing:
         if watched.reference_until is not None:
             return watched
         reader = self._store.reader()
-        named = ignored_days(reader, watched.key, self._policy.special_days)
+        named = ignored_days(reader, [watched.key], self._policy.special_days)[watched.key]
         parameters = {
             **watched.key.parameters(),
             "ignored": [each.day for each in named if each.ignored],

@@ -393,14 +393,14 @@ def test_noted_days(connection: duckdb.DuckDBPyConnection) -> None:
         act(3, True, 7, "first"),
         act(3, False, 7, "then"),
     )
-    found = connection.sql(
-        statement("noted_days", DRIFT), params={"prompt": "p", "environment": "prod"}
-    ).to_arrow_table()
-    assert [(row["day"].day, row["ignored"], row["reason"]) for row in found.to_pylist()] == [
-        (1, True, "holiday"),
-        (2, False, "it was none"),
-        (3, False, "then"),
-    ]
+    keys = {"prompts": ["p", "p", "p"], "versions": ["1", "2", "1"], "environments": ["prod", "prod", "dev"]}
+    rows = connection.sql(statement("noted_days", DRIFT), params=keys).to_arrow_table().to_pylist()
+    found = {
+        of: [(row["day"].day, row["ignored"], row["reason"]) for row in rows if row["of_environment"] == of]
+        for of in ("prod", "dev")
+    }
+    assert found["prod"] == [(1, True, "holiday"), (2, False, "it was none"), (3, False, "then")]
+    assert found["dev"] == [(1, True, "holiday"), (2, True, "elsewhere"), (3, False, "then")]
 
 
 def test_answering_models(connection: duckdb.DuckDBPyConnection) -> None:
@@ -517,9 +517,18 @@ def test_deployments_of(connection: duckdb.DuckDBPyConnection) -> None:
         change(3, "13 08:00", environment="staging"),
         change(4, "13 08:00", prompt="q"),
     )
-    parameters = {"prompt": "p", "environment": "prod", "since": at("11 00:00")}
-    (row,) = run(connection, "deployments_of", **parameters)
-    assert (row["event_time"], row["version"], row["action"]) == (at("12 08:00"), "1", "x")
+    rows = run(
+        connection,
+        "deployments_of",
+        prompts=["p", "p", "p"],
+        versions=["8", "9", "9"],
+        environments=["prod", "prod", "staging"],
+        since=[at("11 00:00"), at("12 09:00"), at("11 00:00")],
+    )
+    assert [(row["of_version"], row["environment"], row["event_time"], row["action"]) for row in rows] == [
+        ("8", "prod", at("12 08:00"), "x"),
+        ("9", "staging", at("13 08:00"), "x"),
+    ]
 
 
 def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:
