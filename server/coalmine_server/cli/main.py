@@ -31,6 +31,7 @@ _EXTRA_OF_MODULE = {
     "semver": "server",
     "scipy": "server",
     "starlette": "server",
+    "statsmodels": "server",
     "structlog": "server",
     "typer": "server",
     "uvicorn": "server",
