@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.compute as pc
-from scipy.special import stdtr, stdtrit
 
 from coalmine_analytics.arrays import FloatArray, IntArray
 from coalmine_analytics.core.holm import holm
@@ -52,34 +51,17 @@ def fit(matrix: FloatArray, y: FloatArray, weight: FloatArray, clusters: IntArra
         alpha: For the intervals, which hold at one look.
 
     References:
-        K.-Y. Liang and S. L. Zeger, Biometrika 73 (1986), with the correction for few clusters that
-        statsmodels has (cov_type "cluster"), and Student's t with as many degrees of freedom as clusters
-        less one. Its general singular value decomposition takes longer than all else of an explanation.
+        K.-Y. Liang and S. L. Zeger, Biometrika 73 (1986), as statsmodels has it (cov_type "cluster", with its
+        correction for few clusters), and Student's t with as many degrees of freedom as clusters less one.
     """
-    rows, features = matrix.shape
-    share = weight / weight.sum()
-    # The constant drops out of what is centred, and in units of their spread sums of products lose no digits.
-    columns, value = matrix - share @ matrix, y - share @ y
-    spread = np.sqrt(share @ np.square(columns))
-    columns /= spread
-    inverse = np.linalg.inv(columns.T @ (columns * weight[:, np.newaxis]))
-    slope = inverse @ (columns.T @ (weight * value))
-    residual = value - columns @ slope
-    count = int(clusters.max()) + 1
-    sums = np.stack([np.bincount(clusters, column * weight * residual, count) for column in columns.T])
-    few = count / (count - 1) * (rows - 1) / (rows - features - 1)
-    error = np.sqrt(few * np.diag(inverse @ (sums @ sums.T) @ inverse))
-    reach = float(stdtrit(count - 1, 1 - alpha / 2)) * error
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = 2 * stdtr(count - 1, -np.abs(slope / error))
-    return Fit(
-        slope / spread,
-        error / spread,
-        (slope - reach) / spread,
-        (slope + reach) / spread,
-        np.asarray(p),
-        float(1 - weight @ np.square(residual) / (weight @ np.square(value))),
-    )
+    # Takes a second to import, which every user of this package would wait for.
+    from statsmodels.regression.linear_model import WLS  # noqa: PLC0415
+
+    model = WLS(y, np.column_stack([np.ones(len(y)), matrix]), weights=weight)
+    found = model.fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
+    bounds = np.asarray(found.conf_int(alpha))[1:]
+    coefficient, error, p = (np.asarray(each)[1:] for each in (found.params, found.bse, found.pvalues))
+    return Fit(coefficient, error, bounds[:, 0], bounds[:, 1], p, float(found.rsquared))
 
 
 def regress(
