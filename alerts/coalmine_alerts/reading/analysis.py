@@ -273,11 +273,11 @@ def drift_at(store: Store, key: VersionKey, plan: DriftPlan, now: datetime) -> V
     """Returns the drift of a version as it was at a moment, by the sums that are kept."""
     with store.reader().snapshot() as snapshot:
         watched = read_watched(snapshot, key)
-        named = ignored_days(snapshot, key, plan.reference.special_days)
+        named = ignored_days(snapshot, [key], plan.reference.special_days)[key]
         if watched is None or watched.reference_until is None or watched.reference_until > now:
             return no_reference(key, plan, now, (), named)
         (series,) = version_series(snapshot, [watched])
-        changed = reallocations(snapshot, key, watched.first_hour)
+        changed = reallocations(snapshot, {key: watched.first_hour})[key]
     return read_drift(
         series,
         plan,

@@ -1,6 +1,7 @@
 """The frozen reference of one metric: its level at each place of the season, and its noise."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import gammaincinv, stdtrit
@@ -31,6 +32,10 @@ DAY_H = 24
 LASTING = ((1, 0.99), (7, 0.95))
 """Lengths of blocks in days; a shift up to this quantile of what they let expect is not drift. Two weeks
 are one difference: at a higher quantile, Student's t with one degree of freedom would hide every shift."""
+
+
+MOST_KEPT = 1_500
+"""References that are kept, of about 10 kB with what they were fitted to: those of a hundred versions."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +96,14 @@ def take_reference(hours: Buckets, *, is_rate: bool, match: bool = True) -> Refe
         R. C. Paule and J. Mandel, Consensus values and weighting factors, J. Res. NBS 87 (1982), for the
         variance between hours; the inflation is the variance of block means over that of independent buckets.
     """
+    numbers = (np.asarray(each, np.float64).tobytes() for each in (hours.x, hours.y, hours.noise))
+    return _taken(np.asarray(hours.start, np.int64).tobytes(), *numbers, is_rate=is_rate, match=match)
+
+
+@lru_cache(MOST_KEPT)
+def _taken(start: bytes, x: bytes, y: bytes, noise: bytes, *, is_rate: bool, match: bool) -> Reference | None:
+    """Each judgement of a version needs the same references again, and to fit them takes most of its time."""
+    hours = Buckets(np.frombuffer(start, np.int64), *(np.frombuffer(each) for each in (x, y, noise)))
     for length in LENGTHS:
         found = _fitted(bucketed(hours, length), length, is_rate=is_rate, match=match)
         if found is not None:

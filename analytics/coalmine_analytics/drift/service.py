@@ -85,11 +85,9 @@ class Drifts:
         special = self.plan.reference.special_days
         with self._store.reader().snapshot() as snapshot:
             watched = read_all_watched(snapshot, keys)
-            named = {key: ignored_days(snapshot, key, special) for key in keys}
-            bases = {
-                key: _Basis(each, _hour(now), named[key], reallocations(snapshot, key, each.first_hour))
-                for key, each in watched.items()
-            }
+            named = ignored_days(snapshot, keys, special)
+            changed = reallocations(snapshot, {key: each.first_hour for key, each in watched.items()})
+            bases = {key: _Basis(each, _hour(now), named[key], changed[key]) for key, each in watched.items()}
             kept = {
                 key: found for key, basis in bases.items() if (found := self._kept(key, basis)) is not None
             }

@@ -16,13 +16,18 @@ from coalmine_consumers.aggregation.rollup import REFUSALS
 from coalmine_consumers.arrays import FloatArray, IntArray
 from coalmine_consumers.drift.watched import KEY, Thresholds, VersionKey
 from coalmine_consumers.experiments import UNIT_GROUPS
-from coalmine_consumers.sql import fetch_table, lent, statement
+from coalmine_consumers.sql import fetch_rows, fetch_table, lent, statement
 
 DAY_GROUPS = 64
 """Groups of units whose daily sums are kept apart."""
 HOUR_S = 3600
 SumsTable = Literal["drift_hours", "drift_days", "drift_models"]
 HOURS_OF_DAY = 24
+_IDS = """
+SELECT min(request_id) AS least_id, max(request_id) AS greatest_id
+FROM requests JOIN spans USING (prompt, version, environment)
+WHERE event_time >= $since AND event_time < $until AND ingest_id <= $through
+"""
 _TIME = pa.timestamp("us", "UTC")
 _SPANS = pa.schema(
     [
@@ -92,8 +97,9 @@ def count_spans(
     }
     with lent(cursor, spans=pa.Table.from_pylist(given, schema=_SPANS)):
         requests = _fetch(cursor, "request_sums", {**parameters, "refusals": list(REFUSALS)}, len(spans))
-        named = _fetch(cursor, "named_sums", parameters, len(spans))
-        feedback = _fetch(cursor, "feedback_sums", parameters, len(spans))
+        (ids,) = fetch_rows(cursor, _IDS, parameters)
+        named = _fetch(cursor, "named_sums", {**parameters, **ids}, len(spans))
+        feedback = _fetch(cursor, "feedback_sums", {**parameters, **ids}, len(spans))
         models = _fetch(cursor, "model_sums", parameters, len(spans))
     return [_rows(*each) for each in zip(spans, requests, named, feedback, models, strict=True)]
 

@@ -1,11 +1,11 @@
 """Days that do not count in drift detection: who ignored them, when and why."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 
 import duckdb
 
-from coalmine_consumers.drift.watched import VersionKey
+from coalmine_consumers.drift.watched import VersionKey, lists_of
 from coalmine_consumers.results import DayIgnored
 from coalmine_consumers.sql import Source, statement
 from coalmine_schemas.days import Days
@@ -22,20 +22,27 @@ def note_day(connection: duckdb.DuckDBPyConnection, act: DayIgnored) -> None:
     ).fetchall()
 
 
-def ignored_days(source: Source, key: VersionKey, special: Iterable[Days]) -> list[DayIgnored]:
+def ignored_days(
+    source: Source, keys: Collection[VersionKey], special: Collection[Days]
+) -> dict[VersionKey, list[DayIgnored]]:
     """What holds of each day that was named, also where it counts again; an act overrules the settings.
 
     Args:
         source: Where the acts are.
-        key: Which version.
+        keys: Which versions.
         special: As the settings name them.
     """
+    acts: dict[tuple[str, str], list[DayIgnored]] = {}
+    for row in source.rows(statement("noted_days", __package__), lists_of(keys)):
+        acts.setdefault((row["prompt"], row.pop("of_environment")), []).append(DayIgnored(**row))
+    return {key: _named(key.prompt, special, acts.get((key.prompt, key.environment), [])) for key in keys}
+
+
+def _named(prompt: str, special: Iterable[Days], acts: Iterable[DayIgnored]) -> list[DayIgnored]:
     found = {
-        day: DayIgnored(key.prompt, None, day, ignored=True, reason=SPECIAL, acted_by=None, acted_at=None)
+        day: DayIgnored(prompt, None, day, ignored=True, reason=SPECIAL, acted_by=None, acted_at=None)
         for days in special
         for day in days
     }
-    parameters = {"prompt": key.prompt, "environment": key.environment}
-    for row in source.rows(statement("noted_days", __package__), parameters):
-        found[row["day"]] = DayIgnored(**row)
+    found |= {act.day: act for act in acts}
     return [found[day] for day in sorted(found)]

@@ -1,9 +1,10 @@
 """Versions of a prompt that serve, and changes of who gets which."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from coalmine_consumers.drift.watched import VersionKey
+from coalmine_consumers.drift.watched import VersionKey, lists_of
 from coalmine_consumers.sql import Source, statement
 
 
@@ -57,6 +58,33 @@ def served_versions(source: Source, prompt: str) -> list[ServedVersion]:
     return [ServedVersion(**row) for row in rows]
 
 
+def most_served(
+    source: Source,
+    most: int,
+    *,
+    environment: str | None = None,
+    among: Sequence[str] | None = None,
+    after: tuple[str, str] = ("", ""),
+) -> list[VersionKey]:
+    """The version with the most requests now, of each prompt and environment in the order of these names.
+
+    Args:
+        source: Of the store.
+        most: Maximum number of versions.
+        environment: Only this one.
+        among: Only of prompts that match one of these patterns; None for all.
+        after: Only what comes after this prompt and environment.
+    """
+    parameters = {
+        "environment": environment,
+        "among": None if among is None else [*among],
+        "after_prompt": after[0],
+        "after_environment": after[1],
+        "most": most,
+    }
+    return [VersionKey(**row) for row in source.rows(statement("most_served", __package__), parameters)]
+
+
 def prompts(source: Source) -> list[str]:
     """Every prompt that had requests."""
     rows = source.table("SELECT DISTINCT prompt FROM rollups WHERE resolution = 'day' ORDER BY prompt")
@@ -64,11 +92,16 @@ def prompts(source: Source) -> list[str]:
     return found
 
 
-def reallocations(source: Source, key: VersionKey, since: datetime) -> list[Reallocation]:
-    """Changes since a moment, oldest first."""
-    parameters = {"prompt": key.prompt, "environment": key.environment, "since": since}
-    rows = source.rows(statement("deployments_of", __package__), parameters)
-    return [Reallocation(**row) for row in rows]
+def reallocations(
+    source: Source, since: Mapping[VersionKey, datetime]
+) -> dict[VersionKey, list[Reallocation]]:
+    """Changes of who got each of some versions since a moment, oldest first."""
+    found: dict[VersionKey, list[Reallocation]] = {key: [] for key in since}
+    parameters = {**lists_of(since), "since": [*since.values()]}
+    for row in source.rows(statement("deployments_of", __package__), parameters):
+        key = VersionKey(row.pop("prompt"), row.pop("of_version"), row.pop("environment"))
+        found[key].append(Reallocation(**row))
+    return found
 
 
 def touched_versions(source: Source, after: int, through: int) -> list[VersionKey]:

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, Final
-from uuid import UUID
 
 import duckdb
 import pyarrow as pa
@@ -13,25 +12,26 @@ import pyarrow as pa
 from coalmine_consumers.aggregation.references import CAP_QUANTILE, TAIL_QUANTILE
 from coalmine_consumers.drift.hourly_sums import Span, SumsTable, count_spans
 from coalmine_consumers.drift.ignored_days import ignored_days
+from coalmine_consumers.drift.touched import touched_days
 from coalmine_consumers.drift.watched import (
     KEY,
     Thresholds,
     VersionKey,
     Watched,
+    key_of,
     read_all_watched,
+    table_of,
     with_reference,
     write_watched,
 )
 from coalmine_consumers.maintenance.horizon import raw_horizon
 from coalmine_consumers.sql import fetch_rows, lent, statement
-from coalmine_consumers.store import Store
+from coalmine_consumers.store import Store, Stretch, narrow, widen
 from coalmine_consumers.store.ledger import last_ingest_id
 from coalmine_consumers.store.reader import Snapshot
 from coalmine_schemas.days import Days
 
 DAY = timedelta(days=1)
-FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
-LAST_ID = UUID(int=2**128 - 1)
 AT_ONCE = timedelta(days=7)
 """Days summed up at once."""
 LEAST_FOR_THRESHOLD = 100
@@ -122,12 +122,14 @@ class _Summing:
             together.setdefault((each.first, each.last), []).append(each)
         for (first, last), stretches in together.items():
             keys = [each.watched.key for each in stretches]
+            narrow(self._cursor, "requests", Stretch(since=first, until=last))
             if self._are_few(keys, first, last):
                 with self._narrowed(keys, first, last):
                     self._keep(stretches)
             else:
                 for stretch in stretches:
                     self._keep([stretch])
+            widen(self._cursor, "requests")
         done = {
             key: self._frozen(replace(found, through_ingest_id=max(self._through, found.through_ingest_id)))
             for key, found in watched.items()
@@ -146,7 +148,7 @@ class _Summing:
             old_enough: datetime | None = life["old_enough"]
             if old_enough is None or min(life["last_event_time"], self._complete_until) < old_enough:
                 continue
-            key = _key_of(life)
+            key = key_of(life)
             (row,) = self._rows(
                 "thresholds",
                 {
@@ -168,28 +170,17 @@ class _Summing:
             if each.through_ingest_id < self._through:
                 behind.setdefault(each.through_ingest_id, []).append(each)
         for after, some in behind.items():
-            days = self._touched([each.key for each in some], after)
+            days = touched_days(
+                self._cursor,
+                [each.key for each in some],
+                after=after,
+                through=self._through,
+                kept_from=self._horizon,
+            )
             for each in some:
                 since = max(_day_of(each.first_hour), self._horizon)
                 for first, last in _runs([day for day in days.get(each.key, ()) if day >= since]):
                     yield _Stretch(each, first, last)
-
-    def _touched(self, keys: Sequence[VersionKey], after: int) -> dict[VersionKey, list[datetime]]:
-        """Days that have rows of batches after one."""
-        batches = {"after": after, "through": self._through}
-        if after:
-            (spans,) = self._rows("new_spans", batches)
-        else:  # everything, and batches of early releases do not say which times they brought
-            spans = {
-                "since": self._horizon,
-                "until": FOREVER,
-                "least_id": UUID(int=0),
-                "greatest_id": LAST_ID,
-            }
-        found: dict[VersionKey, list[datetime]] = {}
-        for row in self._rows_of("touched_days", keys, {**batches, **spans, "kept_from": self._horizon}):
-            found.setdefault(_key_of(row), []).append(row["day"])
-        return found
 
     def _are_few(self, keys: Sequence[VersionKey], first: datetime, last: datetime) -> bool:
         """Whether the rows of some versions and days can be put aside."""
@@ -202,14 +193,15 @@ class _Summing:
 
         To find few rows among all files takes longer than to sum them up, which takes four queries.
         """
-        with lent(self._cursor, keys=_table_of(keys)):
+        with lent(self._cursor, keys=table_of(keys)):
             self._cursor.execute(
                 statement("narrowed", __package__), {"since": first, "until": last, "through": self._through}
             ).fetchall()
+        self._cursor.execute("CREATE OR REPLACE TEMP VIEW requests AS FROM temp.narrowed").fetchall()
         try:
             yield
         finally:
-            self._cursor.execute("DROP TABLE temp.requests").fetchall()
+            self._cursor.execute("DROP TABLE temp.narrowed").fetchall()
 
     def _keep(self, stretches: Sequence[_Stretch]) -> None:
         """Sums up days again and replaces what was kept of them."""
@@ -249,7 +241,7 @@ class _Summing:
         if watched.reference_until is not None:
             return watched
         reader = self._store.reader()
-        named = ignored_days(reader, watched.key, self._policy.special_days)
+        named = ignored_days(reader, [watched.key], self._policy.special_days)[watched.key]
         parameters = {
             **watched.key.parameters(),
             "ignored": [each.day for each in named if each.ignored],
@@ -266,7 +258,7 @@ class _Summing:
     def _rows_of(
         self, name: str, keys: Sequence[VersionKey], parameters: dict[str, Any]
     ) -> list[dict[str, Any]]:
-        with lent(self._cursor, keys=_table_of(keys)):
+        with lent(self._cursor, keys=table_of(keys)):
             return self._rows(name, parameters)
 
     def _rows(self, name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
@@ -277,14 +269,6 @@ class _Summing:
 
 def _matches(table: str) -> str:
     return " AND ".join(f"{table}.{name} = gone.{name}" for name in KEY)
-
-
-def _table_of(keys: Sequence[VersionKey]) -> pa.Table:
-    return pa.Table.from_pylist([key.parameters() for key in keys])
-
-
-def _key_of(row: Mapping[str, Any]) -> VersionKey:
-    return VersionKey(*(row[name] for name in KEY))
 
 
 def _day_of(moment: datetime) -> datetime:

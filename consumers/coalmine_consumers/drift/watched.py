@@ -41,6 +41,16 @@ class VersionKey:
         return asdict(self)
 
 
+def key_of(row: Mapping[str, Any]) -> VersionKey:
+    """The version that a row names."""
+    return VersionKey(*(row[name] for name in KEY))
+
+
+def table_of(keys: Iterable[VersionKey]) -> pa.Table:
+    """Versions as rows, for SQL."""
+    return pa.Table.from_pylist([key.parameters() for key in keys])
+
+
 def lists_of(keys: Iterable[VersionKey]) -> dict[str, list[str]]:
     """Returns versions as SQL parameters, a list for each part."""
     found = list(keys)
@@ -84,7 +94,7 @@ def read_all_watched(source: Source, keys: Sequence[VersionKey]) -> dict[Version
         "SELECT * FROM drift_versions WHERE prompt IN (SELECT unnest($prompts))",
         {"prompts": sorted({key.prompt for key in keys})},
     )
-    found = {VersionKey(*(row[name] for name in KEY)): row for row in rows}
+    found = {key_of(row): row for row in rows}
     return {key: _watched(key, found[key]) for key in keys if key in found}
 
 

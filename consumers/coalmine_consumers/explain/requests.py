@@ -81,8 +81,10 @@ def keep_experiment(cursor: duckdb.DuckDBPyConnection, experiment: str) -> None:
 
 
 def divide_time(cursor: duckdb.DuckDBPyConnection, periods: Periods) -> None:
-    """Fills the column `time` of the requests laid out: in which period each was."""
-    cursor.execute(f"UPDATE explained_requests SET time = {periods.expression}").fetchall()  # noqa: S608 - ours
+    """Fills the column `time` of the requests laid out that add to the metric: in which period each was."""
+    cursor.execute(
+        f"UPDATE explained_requests SET time = {periods.expression} WHERE x > 0"  # noqa: S608 - ours
+    ).fetchall()
 
 
 def valued_requests(cursor: duckdb.DuckDBPyConnection) -> dict[int, int]:

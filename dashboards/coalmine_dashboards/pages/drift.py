@@ -1,7 +1,5 @@
 """Versions beside their own past, models in use and their ends, and prompts on other models."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -11,7 +9,7 @@ import streamlit as st
 from coalmine_alerts.results.models import CalendarModel
 from coalmine_analytics.results.drift import Drift, VersionDrift
 from coalmine_consumers.results import DayIgnored, Timeseries, VersionRow
-from coalmine_dashboards.api import ApiClient, NotFound
+from coalmine_dashboards.api import ApiClient
 from coalmine_dashboards.parts.actions import action
 from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.ahead import ahead
@@ -48,17 +46,18 @@ _EVERY_S: Final = 30.0
 """Drift is judged by the hour."""
 _MATRIX_EVERY_S: Final = 120.0
 """It is asked for model by model, which takes the server a while."""
-_MOST_PROMPTS: Final = 30
-_AT_ONCE: Final = 4
+_MOST_VERSIONS: Final = 60
+_MOST_BARS: Final = 30
 _MOST_ROWS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class _Drifts:
     items: list[VersionDrift]
-    left_out: int
+    more: bool
+    """True: others are not looked at."""
     series: dict[str, Timeseries]
-    """By environment, of the version that is shown there."""
+    """By environment, of the version that is shown there; empty for all prompts together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +72,12 @@ def show() -> None:
     if facets is not None and not facets.prompts:
         nothing_recorded()
         return
-    prompts = [] if facets is None else facets.prompts
     chosen = None if facets is None else filters(facets, ("prompt", "environment", "model"))
     prompt, environment = (None, None) if chosen is None else (chosen.prompt, chosen.environment)
     model = None if chosen is None else chosen.model
     every_s = _EVERY_S if chosen is None or chosen.live else None
     key = None if chosen is None else chosen.time_range.key
-    named = [prompt] if prompt is not None else prompts
-    drifts = ahead(lambda asked: _drifts(asked, named, environment, _since(chosen)))
+    drifts = ahead(lambda asked: _drifts(asked, prompt, environment, _since(chosen)))
     calendar = ahead(lambda asked: asked.items("/v1/model-calendar", CalendarModel))
     matrix = ahead(lambda asked: _matrix(asked, prompt, environment, model, _since(chosen)))
     st.subheader("Drift of versions that nobody changed", anchor=False)
@@ -120,25 +117,16 @@ def _since(chosen: Chosen | None) -> datetime | None:
     return None if chosen is None else chosen.time_range.since(datetime.now(UTC))
 
 
-def _drifts(
-    asked: ApiClient, prompts: Sequence[str], environment: str | None, since: datetime | None
-) -> _Drifts:
-    def of(prompt: str) -> tuple[VersionDrift, ...]:
-        try:
-            return asked.read("/v1/drift", Drift, prompt=prompt, environment=environment).items
-        except NotFound:
-            if len(prompts) == 1:
-                raise
-            return ()  # it has no requests in this environment
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = [item for items in pool.map(of, prompts[:_MOST_PROMPTS]) for item in items]
+def _drifts(asked: ApiClient, prompt: str | None, environment: str | None, since: datetime | None) -> _Drifts:
+    if prompt is None:
+        every = asked.first("/v1/drifts", VersionDrift, _MOST_VERSIONS + 1, environment=environment)
+        return _Drifts(by_urgency(every[:_MOST_VERSIONS]), len(every) > _MOST_VERSIONS, {})
+    found = asked.read("/v1/drift", Drift, prompt=prompt, environment=environment).items
     series = {}
-    if len(prompts) == 1:
-        for item in found:
-            pages = {"prompt": item.prompt, "version": item.version, "environment": item.environment}
-            series[item.environment] = asked.read("/v1/timeseries", Timeseries, **pages, since=since)
-    return _Drifts(by_urgency(found), max(0, len(prompts) - _MOST_PROMPTS), series)
+    for item in found:
+        pages = {"prompt": item.prompt, "version": item.version, "environment": item.environment}
+        series[item.environment] = asked.read("/v1/timeseries", Timeseries, **pages, since=since)
+    return _Drifts(by_urgency(found), more=False, series=series)
 
 
 def _draw_drifts(seen: _Drifts, prompt: str | None) -> bool:
@@ -149,8 +137,8 @@ def _draw_drifts(seen: _Drifts, prompt: str | None) -> bool:
         )
         return False
     table(seen.items, version_columns(local, told), "Drift of versions")
-    if seen.left_out:
-        st.caption(f"{seen.left_out} more prompts are not looked at here: choose one above.")
+    if seen.more:
+        st.caption(f"Only {_MOST_VERSIONS} versions are looked at here: choose a prompt above for others.")
     rows = [
         DriftRow(item.prompt, item.version, item.environment, metric)
         for item in seen.items
@@ -262,7 +250,7 @@ def _draw_calendar(rows: list[CalendarModel]) -> bool:
         return False
     now = datetime.now(UTC)
     table(rows, calendar_columns(local, now.date()), "Models in use")
-    draw_chart(calendar_chart(rows[:_MOST_PROMPTS], now), "calendar")
+    draw_chart(calendar_chart(rows[:_MOST_BARS], now), "calendar")
     st.caption(
         "Bars: from the first to the last answer. Crosses: announced ends. Dashed: now. Ends come with "
         "releases; those that alerts.yaml names under models are added."

@@ -29,8 +29,8 @@ MEASURES: Final[Mapping[str, Sequence[str]]] = {
     "costs": ("costs", "savings", "spending"),
     "pipeline": ("audit", "dead-letters", "ingest", "rebuild", "segments"),
     "readouts": (
-        *("breakdown", "compare", "drift", "experiments", "explain", "metrics", "plan-check", "readouts"),
-        *("rollouts", "timeline"),
+        *("breakdown", "compare", "drift", "drifts", "experiments", "explain", "metrics", "plan-check"),
+        *("readouts", "rollouts", "timeline"),
     ),
     "ad_hoc": ("exports", "sql"),
     "alerts": ("alerts", "digest", "prompts", "wins"),

@@ -22,7 +22,8 @@ SHARED_PATHS: Final = frozenset(
     f"/v1/{name}"
     for name in (
         *("versions", "timeseries", "quantiles", "unpriced", "facets", "deployment-marks", "model-calendar"),
-        *("costs", "savings", "spending", "feedback", "breakdown", "compare", "explain", "drift", "timeline"),
+        *("costs", "savings", "spending", "feedback", "breakdown", "compare", "explain", "drift", "drifts"),
+        "timeline",
     )
 )
 """Questions about measures: their answers depend on the query, the caller's rights, the store, the time."""

@@ -13,6 +13,7 @@ from coalmine_consumers.drift import (
     ReferencePolicy,
     ServedVersion,
     VersionKey,
+    most_served,
     note_day,
     prompts,
     served_versions,
@@ -20,6 +21,8 @@ from coalmine_consumers.drift import (
 from coalmine_consumers.explain import known_cells
 from coalmine_consumers.results import DayIgnored
 from coalmine_consumers.store import Reader, Store
+from coalmine_schemas.paging import decode_cursor, encode_cursor
+from coalmine_schemas.results import Page
 from coalmine_server.errors import NotFound
 from coalmine_server.settings import Settings
 
@@ -80,6 +83,35 @@ def drift_of(drifts: "Drifts", reader: Reader, question: DriftQuestion) -> Drift
         _check_metric(drifts, reader, question.prompt, question.metric)
         items = [_only(item, question.metric) for item in items]
     return Drift(prompt=question.prompt, items=tuple(items))
+
+
+def drifts_of(
+    drifts: "Drifts",
+    reader: Reader,
+    *,
+    environment: str | None,
+    among: Sequence[str] | None,
+    limit: int,
+    cursor: str | None,
+) -> Page[VersionDrift]:
+    """Returns drift of the version with the most requests now, of each prompt and environment.
+
+    Args:
+        drifts: Of the store.
+        reader: Of the same store.
+        environment: Only this one.
+        among: Only of prompts that match one of these patterns; None for all.
+        limit: Maximum number of versions on the page.
+        cursor: Of the page before.
+
+    Raises:
+        InvalidParameter: The cursor is not one of this list.
+    """
+    prompt, of = ("", "") if cursor is None else decode_cursor(cursor, (str, str))
+    keys = most_served(reader, limit + 1, environment=environment, among=among, after=(prompt, of))
+    kept = keys[:limit]
+    following = encode_cursor((kept[-1].prompt, kept[-1].environment)) if len(keys) > limit else None
+    return Page(drifts.current(*kept), following)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,3 +125,15 @@ def test_nothing_comes_of_too_little_or_of_values_that_never_vary() -> None:
     # A rate that was always 0 can still rise: how much it varies follows from its being a rate.
     never = Buckets(hours.start, hours.x, np.zeros_like(hours.x), np.zeros_like(hours.x))
     assert take_reference(never, is_rate=True) is not None
+
+
+def test_a_reference_is_fitted_once_to_the_same_hours() -> None:
+    hours = hours_of(PLAIN, np.random.default_rng(1))
+    found = take_reference(hours, is_rate=False)
+    assert take_reference(hours.part(np.ones(len(hours.x), np.bool_)), is_rate=False) is found
+    for odd in ("start", "x", "y", "noise"):
+        numbers = getattr(hours, odd).copy()
+        numbers[0] += 1
+        assert take_reference(replace(hours, **{odd: numbers}), is_rate=False) is not found
+    assert take_reference(hours, is_rate=True) is not found
+    assert take_reference(hours, is_rate=False, match=False) is not found

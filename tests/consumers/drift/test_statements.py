@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import pyarrow as pa
@@ -20,6 +21,10 @@ KEY = {"prompt": "p", "version": "1", "environment": "prod"}
 EARLY, LATE = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
 KEYS = pa.Table.from_pylist([KEY])
 SPAN = {"since": EARLY, "until": LATE, "through": 100}
+IDS = {
+    "least_id": "00000000-0000-7000-8000-000000000001",
+    "greatest_id": "00000000-0000-7000-8000-000000000002",
+}
 EIGHT = int(datetime(2026, 3, 10, 8, tzinfo=UTC).timestamp()) // 3600
 
 
@@ -27,8 +32,9 @@ EIGHT = int(datetime(2026, 3, 10, 8, tzinfo=UTC).timestamp()) // 3600
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     """All tables of a store, in memory, without a row; raw events are only hot ones."""
     with empty_tables() as opened:
-        for event in ("requests", "feedback", "scores"):
+        for event in ("requests", "feedback"):
             opened.execute(f"CREATE VIEW {event} AS SELECT * FROM {event}_hot")
+        opened.execute("CREATE VIEW scores AS SELECT *, name = 'outcome' AS is_outcome FROM scores_hot")
         yield opened
 
 
@@ -90,18 +96,58 @@ def test_touched_days(connection: duckdb.DuckDBPyConnection) -> None:
         "requests_hot",
         request(1, "10 08:30"),
         request(2, "11 08:30", ingest_id=6),
-        request(3, "12 08:30"),
-        request(4, "13 08:30"),
+        request(3, "11 09:30", ingest_id=7),
+        request(4, "12 08:30", ingest_id=8),
         request(5, "14 08:30", ingest_id=6, version="2"),
         request(6, "02 08:30", ingest_id=6),  # before what is summed up
     )
-    insert(connection, "feedback_hot", feedback(1, 3, ingest_id=7), feedback(2, 1, ingest_id=5))
-    insert(connection, "scores_hot", score(1, 4, 0.5, ingest_id=6), score(2, 1, 0.5, ingest_id=8))
-    spans = {"since": EARLY, "until": LATE, "least_id": uuid(1), "greatest_id": uuid(9)}
     with lent(connection, keys=KEYS):
-        found = run(connection, "touched_days", after=5, through=7, kept_from=at("05 00:00"), **spans)
-    days = [at("11 00:00"), at("12 00:00"), at("13 00:00")]
-    assert found == [{**KEY, "day": day} for day in days]
+        found = run(connection, "touched_days", after=5, through=7, since=at("05 00:00"), until=LATE)
+    assert found == [{**KEY, "day": at("11 00:00")}]
+
+
+def test_reacted_days(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(
+        connection,
+        "requests_hot",
+        request(1, "10 08:30"),
+        request(2, "11 08:30"),
+        request(3, "12 08:30"),
+        request(4, "12 08:31"),
+        request(5, "14 08:30", version="2"),
+        request(6, "02 08:30"),  # before what is summed up
+    )
+    ends = {"kept_from": at("05 00:00"), "until": LATE, "least_id": uuid(2), "greatest_id": uuid(6)}
+    about = pa.table(
+        {"request_id": pa.array([UUID(uuid(each)).bytes for each in (2, 3, 4, 5, 6)], pa.uuid())}
+    )
+    with lent(connection, keys=KEYS, new_reactions=about):
+        found = run(connection, "reacted_days", **ends)
+    assert found == [{**KEY, "day": day} for day in (at("11 00:00"), at("12 00:00"))]
+
+
+def test_new_reactions(connection: duckdb.DuckDBPyConnection) -> None:
+    insert(connection, "feedback_hot", feedback(1, 3, ingest_id=7), feedback(2, 1, ingest_id=5))
+    insert(
+        connection,
+        "scores_hot",
+        score(1, 4, 0.5, ingest_id=6),
+        score(2, 1, 0.5, ingest_id=8),
+        score(3, 5, 0.5, ingest_id=6, event_time=at("09 00:00"), name="outcome"),
+        score(4, 6, 0.5, ingest_id=8, event_time=at("09 00:00"), name="outcome"),
+    )
+
+    def about(**reacted: Any) -> list[str]:
+        connection.execute(
+            statement("new_reactions", DRIFT), {"after": 5, "through": 7, **reacted}
+        ).fetchall()
+        rows = connection.sql("SELECT request_id::VARCHAR FROM new_reactions ORDER BY ALL").fetchall()
+        connection.execute("DROP TABLE new_reactions").fetchall()
+        return [each for (each,) in rows]
+
+    moment = at("10 12:00")
+    assert about(reacted_since=moment, reacted_until=moment) == [uuid(3), uuid(4), uuid(5)]
+    assert about(reacted_since=None, reacted_until=None) == [uuid(5)]  # attributed by another batch
 
 
 def test_new_spans(connection: duckdb.DuckDBPyConnection) -> None:
@@ -119,13 +165,13 @@ def test_new_spans(connection: duckdb.DuckDBPyConnection) -> None:
         batch(6, "03 00:00", "04 00:00"),
         batch(9, "02 00:00", "05 00:00", first_ingest_id=7),  # folded
         batch(10, "01 00:00", "09 00:00"),
-        batch(6, "01 00:00", "09 00:00", event="scores"),
+        batch(6, "07 00:00", "08 00:00", event="scores"),
+        batch(7, "06 00:00", "07 00:00", event="feedback"),
+        batch(8, "01 00:00", "09 00:00", event="feedback"),
+        batch(7, "01 00:00", "09 00:00", event="deployments"),
     )
-    insert(connection, "feedback_hot", feedback(1, 3, ingest_id=7), feedback(2, 1, ingest_id=5))
-    insert(connection, "scores_hot", score(1, 8, 0.5, ingest_id=6))
     (row,) = run(connection, "new_spans", after=5, through=7)
-    assert (row["since"], row["until"]) == (at("02 00:00"), at("05 00:00"))
-    assert (str(row["least_id"]), str(row["greatest_id"])) == (uuid(3), uuid(8))
+    assert list(row.values()) == [at("02 00:00"), at("05 00:00"), at("06 00:00"), at("08 00:00")]
 
 
 THRESHOLDS = {"cost_cap": 50.0, "latency_cap": 150.0, "latency_tail": 120.0, "first_token_tail": 10.0}
@@ -177,7 +223,7 @@ def test_named_sums(connection: duckdb.DuckDBPyConnection) -> None:
         request(3, version="2", metrics=[{"key": "quality", "value": 0.1}]),
     )
     insert(connection, "scores_hot", score(1, 2, 0.9), score(2, 3, 0.1), score(3, 2, 0.1, ingest_id=101))
-    assert run_spans(connection, "named_sums") == [
+    assert run_spans(connection, "named_sums", **IDS) == [
         {"number": 1, "hour": EIGHT, "unit_group": 3, "name": "quality", "n": 2, "total": pytest.approx(1.4)},
         {"number": 1, "hour": EIGHT, "unit_group": 3, "name": "zeal", "n": 1, "total": 1.0},
     ]
@@ -193,10 +239,10 @@ def test_feedback_sums(connection: duckdb.DuckDBPyConnection) -> None:
         feedback(3, 3, thumbs="up"),
         feedback(4, 1, thumbs="up", ingest_id=101),
     )
-    (row,) = run_spans(connection, "feedback_sums")
+    (row,) = run_spans(connection, "feedback_sums", **IDS)
     assert list(row.values()) == [1, EIGHT, 3, 2, 1, 2, 1, 1, 4.0]
     insert(connection, "feedback_hot", feedback(5, 2, thumbs="up"))  # a later word of the same unit
-    (row,) = run_spans(connection, "feedback_sums")
+    (row,) = run_spans(connection, "feedback_sums", **IDS)
     assert list(row.values()) == [1, EIGHT, 3, 2, 1, 2, 2, 1, 4.0]
 
 
@@ -282,9 +328,8 @@ def test_narrowed(connection: duckdb.DuckDBPyConnection) -> None:
     with lent(connection, keys=KEYS):
         span = {"since": at("10 00:00"), "until": at("11 00:00"), "through": 7}
         connection.execute(statement("narrowed", DRIFT), span).fetchall()
-    assert connection.sql("SELECT request_id::VARCHAR FROM requests").fetchall() == [(uuid(1),)]
-    connection.execute("DROP TABLE temp.requests").fetchall()
-    assert connection.sql("SELECT count(*) FROM requests").fetchall() == [(4,)]
+    assert connection.sql("SELECT request_id::VARCHAR FROM narrowed").fetchall() == [(uuid(1),)]
+    connection.execute("DROP TABLE temp.narrowed").fetchall()
 
 
 def test_reference_end(connection: duckdb.DuckDBPyConnection) -> None:
@@ -348,14 +393,14 @@ def test_noted_days(connection: duckdb.DuckDBPyConnection) -> None:
         act(3, True, 7, "first"),
         act(3, False, 7, "then"),
     )
-    found = connection.sql(
-        statement("noted_days", DRIFT), params={"prompt": "p", "environment": "prod"}
-    ).to_arrow_table()
-    assert [(row["day"].day, row["ignored"], row["reason"]) for row in found.to_pylist()] == [
-        (1, True, "holiday"),
-        (2, False, "it was none"),
-        (3, False, "then"),
-    ]
+    keys = {"prompts": ["p", "p", "p"], "versions": ["1", "2", "1"], "environments": ["prod", "prod", "dev"]}
+    rows = connection.sql(statement("noted_days", DRIFT), params=keys).to_arrow_table().to_pylist()
+    found = {
+        of: [(row["day"].day, row["ignored"], row["reason"]) for row in rows if row["of_environment"] == of]
+        for of in ("prod", "dev")
+    }
+    assert found["prod"] == [(1, True, "holiday"), (2, False, "it was none"), (3, False, "then")]
+    assert found["dev"] == [(1, True, "holiday"), (2, True, "elsewhere"), (3, False, "then")]
 
 
 def test_answering_models(connection: duckdb.DuckDBPyConnection) -> None:
@@ -408,6 +453,42 @@ def test_served_versions(connection: duckdb.DuckDBPyConnection) -> None:
     ]
 
 
+def test_most_served(connection: duckdb.DuckDBPyConnection) -> None:
+    def day(time: str, version: str, requests: int, **values: Any) -> dict[str, Any]:
+        row = {"resolution": "day", "prompt": "p", "environment": "prod", "app": "a", "model": "m"}
+        return {
+            **row,
+            "bucket_start": at(f"{time} 00:00"),
+            "version": version,
+            "requests": requests,
+            **values,
+        }
+
+    insert(
+        connection,
+        "rollups",
+        day("01", "1", 900),
+        day("12", "1", 10),
+        day("11", "2", 20),
+        day("12", "2", 99, resolution="hour"),
+        day("12", "3", 50, environment="staging"),
+        day("03", "4", 50, prompt="q"),
+        day("12", "5", 0, prompt="r"),  # feedback alone
+    )
+    every = {"environment": None, "among": None, "after_prompt": "", "after_environment": "", "most": 9}
+
+    def served(**asked: Any) -> list[tuple[str, ...]]:
+        rows = connection.sql(statement("most_served", DRIFT), params={**every, **asked}).to_arrow_table()
+        return [tuple(row.values()) for row in rows.to_pylist()]
+
+    found = [("p", "2", "prod"), ("p", "3", "staging"), ("q", "4", "prod")]
+    assert served() == found
+    assert served(most=2) == found[:2]
+    assert served(after_prompt="p", after_environment="prod") == found[1:]
+    assert served(environment="prod") == [found[0], found[2]]
+    assert served(among=["q*", "x"]) == found[2:]
+
+
 def test_touched_versions(connection: duckdb.DuckDBPyConnection) -> None:
     insert(
         connection,
@@ -436,9 +517,18 @@ def test_deployments_of(connection: duckdb.DuckDBPyConnection) -> None:
         change(3, "13 08:00", environment="staging"),
         change(4, "13 08:00", prompt="q"),
     )
-    parameters = {"prompt": "p", "environment": "prod", "since": at("11 00:00")}
-    (row,) = run(connection, "deployments_of", **parameters)
-    assert (row["event_time"], row["version"], row["action"]) == (at("12 08:00"), "1", "x")
+    rows = run(
+        connection,
+        "deployments_of",
+        prompts=["p", "p", "p"],
+        versions=["8", "9", "9"],
+        environments=["prod", "prod", "staging"],
+        since=[at("11 00:00"), at("12 09:00"), at("11 00:00")],
+    )
+    assert [(row["of_version"], row["environment"], row["event_time"], row["action"]) for row in rows] == [
+        ("8", "prod", at("12 08:00"), "x"),
+        ("9", "staging", at("13 08:00"), "x"),
+    ]
 
 
 def test_every_statement_has_a_test_and_says_what_it_is_for() -> None:

@@ -77,6 +77,7 @@ TABLE = (
     Row("GET", "/v1/breakdown", "reader", "/v1/breakdown?prompt=support-refund"),
     Row("POST", "/v1/plan-check", "reader", body={"prompt": "support-refund"}),
     Row("GET", "/v1/drift", "reader", "/v1/drift?prompt=support-refund"),
+    Row("GET", "/v1/drifts", "reader"),
     Row("GET", "/v1/model-calendar", "reader"),
     Row(
         "POST",

@@ -307,6 +307,7 @@ def test_measures_are_sums_over_its_own_prompts(world: World) -> None:
             "feedback": len(person.get("/v1/feedback")["items"]),
             "budgets": [each["name"] for each in person.get("/v1/spending")["budgets"]],
             "models": [each["model"] for each in person.get("/v1/model-calendar")["items"]],
+            "drift": {each["prompt"] for each in person.get("/v1/drifts")["items"]},
             "by segment": person.get("/v1/versions?by=app&segment=tier%3Dpro")["items"],
             "by user": sum(row["requests"] for row in person.get("/v1/costs?by=user")["items"]),
         }
@@ -315,7 +316,9 @@ def test_measures_are_sums_over_its_own_prompts(world: World) -> None:
     assert (own["calls"], own["unpriced"], own["series"], own["feedback"], own["by user"]) == (10,) * 5
     assert own["budgets"] == [f"of-{OURS}"]
     assert own["models"] == [f"model-of-{OURS}"]
+    assert own["drift"] == {OURS}
     everything = sums(world.admin)
+    assert everything["drift"] == {OURS, THEIRS}
     assert everything["calls"] == 20  # asked after a narrower token: no answer is shared between them
     assert everything["budgets"] == [f"of-{THEIRS}", f"of-{OURS}"]
     for accept in ("text/csv", "application/vnd.apache.arrow.stream"):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from coalmine_server.services.drift import (
     day_ignored,
     drift_of,
     drift_plan,
+    drifts_of,
     make_drifts,
 )
 from coalmine_server.settings import Settings
@@ -61,6 +63,38 @@ def test_of_each_environment_the_version_that_serves_most_now(store: Store) -> N
     assert chosen(store) == [("prod", "1.1.0", young), ("staging", "1.2.0", young)]
     assert chosen(store, environment="staging") == [("staging", "1.2.0", young)]
     assert chosen(store, version="1.0.0") == [("prod", "1.0.0", young)]
+
+
+def test_every_prompt_is_judged_a_page_at_a_time(store: Store) -> None:
+    other = [
+        *calls(3_000, range(2), prompt="route", version="2.0.0"),
+        *calls(4_000, range(2), prompt="route", version="3.0.0", per_day=10, environment="dev"),
+    ]
+    store.commit(Feed(offset=390).batch(other))
+    drifts = Drifts(store, clock=lambda: NOW)
+
+    def seen(limit: int, **asked: Any) -> tuple[list[tuple[str, str, str]], str | None]:
+        chosen = {"environment": None, "among": None, "cursor": None, **asked}
+        page = drifts_of(drifts, store.reader(), limit=limit, **chosen)
+        return [(each.prompt, each.environment, each.version) for each in page.items], page.next_cursor
+
+    every = [
+        ("refund", "prod", "1.1.0"),
+        ("refund", "staging", "1.2.0"),
+        ("route", "dev", "3.0.0"),
+        ("route", "prod", "2.0.0"),
+    ]
+    assert seen(4) == (every, None)
+    first, cursor = seen(3)
+    assert (first, seen(3, cursor=cursor)) == (every[:3], (every[3:], None))
+    assert seen(4, environment="prod") == ([every[0], every[3]], None)
+    assert seen(4, among=["ro*"]) == (every[2:], None)
+    for prompt in ("refund", "route"):
+        alone = drift_of(drifts, store.reader(), DriftQuestion(prompt=prompt)).items
+        together = drifts_of(
+            drifts, store.reader(), environment=None, among=[prompt], limit=9, cursor=None
+        ).items
+        assert tuple(together) == alone
 
 
 @pytest.mark.parametrize(

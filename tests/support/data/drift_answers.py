@@ -184,6 +184,9 @@ def drift_handlers() -> dict[str, Any]:
     return {
         "/v1/facets": lambda _parameters: json_of(Facets, FACETS),
         "/v1/drift": lambda parameters: json_of(Drift, drifts[parameters["prompt"]]),
+        "/v1/drifts": lambda _parameters: _page(
+            [json_of(VersionDrift, item) for each in drifts.values() for item in each.items]
+        ),
         "/v1/timeseries": lambda _parameters: json_of(Timeseries, series()),
         "/v1/model-calendar": lambda _parameters: _page(json_of(list[CalendarModel], CALENDAR)),
         "/v1/versions": lambda _parameters: _page(json_of(list[VersionRow], VERSIONS)),

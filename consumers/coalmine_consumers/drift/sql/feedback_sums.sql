@@ -1,6 +1,7 @@
 -- Purpose: what feedback adds to the hours of versions' requests. A unit's last word on a request counts.
 -- Grain: one row per span, hour of the request and unit group that had feedback.
--- Parameters: $since and $until, times of requests; $through, an ingest id; the table `spans`, as request_sums says.
+-- Parameters: $since and $until, times of requests; $through, an ingest id; $least_id and
+-- $greatest_id, those of these requests, so that not every row has to be looked at; the table `spans`, as request_sums says.
 -- Units: hours since 1970; counts, and the sum of ratings.
 WITH word AS (
     SELECT
@@ -16,6 +17,7 @@ WITH word AS (
     WHERE request.event_time >= $since AND request.event_time < $until
         AND request.event_time >= spans.since AND request.event_time < spans.until
         AND request.ingest_id <= $through AND reaction.ingest_id <= $through
+        AND reaction.request_id >= $least_id::UUID AND reaction.request_id <= $greatest_id::UUID
     GROUP BY number, request_id, request.event_time, request.unit_group, reaction.unit_id
 )
 SELECT

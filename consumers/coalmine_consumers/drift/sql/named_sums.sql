@@ -1,6 +1,7 @@
 -- Purpose: what named numbers, in requests' metrics and in scores, add to the hours of versions.
 -- Grain: one row per span, hour of the request, unit group and name.
--- Parameters: $since and $until, times of requests; $through, an ingest id; the table `spans`, as request_sums says.
+-- Parameters: $since and $until, times of requests; $through, an ingest id; $least_id and
+-- $greatest_id, those of these requests, so that not every row has to be looked at; the table `spans`, as request_sums says.
 -- Units: hours since 1970; n values and their sum.
 WITH mine AS (
     SELECT number, request_id, event_time, unit_group, metrics
@@ -14,6 +15,7 @@ WITH mine AS (
     SELECT mine.number, mine.event_time, mine.unit_group, scored.name, scored.value
     FROM mine JOIN scores AS scored USING (request_id)
     WHERE scored.ingest_id <= $through
+        AND scored.request_id >= $least_id::UUID AND scored.request_id <= $greatest_id::UUID
 )
 SELECT
     number,

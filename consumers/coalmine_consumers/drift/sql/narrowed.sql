@@ -2,7 +2,7 @@
 -- Grain: one row per request, with what sums are made of.
 -- Parameters: $since and $until, times; $through, an ingest id; the table `keys`: prompt, version, environment.
 -- Units: as in `requests`.
-CREATE TEMP TABLE requests AS
+CREATE TEMP TABLE narrowed AS
 SELECT
     request_id,
     event_time,

@@ -140,6 +140,7 @@ DECISIONS: Final[Mapping[str, tuple[Decision, ...]]] = {
     "GET /v1/breakdown": _OF_QUERY,
     "POST /v1/plan-check": _OF_BODY,
     "GET /v1/drift": _OF_QUERY,
+    "GET /v1/drifts": _NARROWED,
     "POST /v1/drift/ignored-days": _OF_BODY,
     "GET /v1/explain": _OF_QUERY,
     "GET /v1/timeline": _OF_QUERY,
