@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coalmine_consumers.collector.decode import LedgerEvent, decode_batch, within_bound
+from coalmine_consumers.collector.decode import LedgerEvent, decode_batch
 from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.prepared.folder import Part, part_as_json
 from coalmine_consumers.prepared.parts import write_part
@@ -27,6 +27,7 @@ from coalmine_consumers.raw import READ_EVENTS, Origin, RawBatch, RawColumn, Rea
 from coalmine_consumers.store.segments import ID_COLUMN
 from coalmine_schemas.batch import BatchDecoder
 from coalmine_schemas.errors import Transient
+from coalmine_schemas.limits import MESSAGE_BYTES
 from coalmine_schemas.own_prices import OwnPrice
 from coalmine_schemas.registry_client import SchemaRegistryClient
 from coalmine_schemas.resolver import SchemaResolver
@@ -101,7 +102,7 @@ def _identified(worker: _Worker, event: ReadEvent, rows: pa.Table) -> pa.Table:
     ]
     mark = b"read " + identities[0]
     if event != "deployments":  # a few a day, which the store knows apart
-        found = _patiently(lambda: worker.decoder.decode(event, within_bound(values)))
+        found = _patiently(lambda: worker.decoder.decode(event, values, most_bytes=MESSAGE_BYTES))
         ids = found.table[ID_COLUMN[event]].to_pylist()
         for row, id_ in zip(found.rows.tolist(), ids, strict=True):
             identities[row] = f"{event} {id_}".encode()

@@ -231,6 +231,18 @@ def test_batches_beyond_one_call_are_decoded_in_parts() -> None:
         assert parts.failures == whole.failures
 
 
+def test_messages_beyond_a_length_are_taken_for_empty_ones() -> None:
+    good, long = frame("scores"), frame("scores", rationale="x" * 500)
+    given = [good, long, None, good]
+    decoder = BatchDecoder(SchemaResolver())
+    assert decoder.decode("scores", [good, long]).failures == []
+    found = decoder.decode("scores", given, most_bytes=len(good))
+    expected = decoder.decode("scores", [good, b"", None, good])
+    assert (found.rows.tolist(), found.failures) == ([0, 3], expected.failures)
+    assert found.table.equals(expected.table)
+    assert given[1] == long
+
+
 def test_messages_written_by_hand_in_another_layout_are_accepted_in_bulk() -> None:
     schema = latest("requests")
     record = Decoder(SchemaResolver()).decode_plain("requests", frame("requests"))

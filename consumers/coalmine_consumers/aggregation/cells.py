@@ -135,6 +135,7 @@ class _Added:
 
     metric: str
     rows: IntArray
+    """Each once, ascending."""
     y: FloatArray
     """Of each of these rows."""
     counts: bool = True
@@ -142,7 +143,8 @@ class _Added:
 
     def by(self, groups: Groups) -> "_Contribution":
         """The same by groups of rows."""
-        of_row = groups.of_row[self.rows]
+        everything = len(self.rows) == len(groups.of_row)
+        of_row = groups.of_row if everything else groups.of_row[self.rows]
         n = count_rows(of_row, groups.count)
         sums = total(of_row, groups.count, _bounded(self.y))
         group = np.flatnonzero(n)
@@ -394,7 +396,7 @@ def _against_references(
 
 
 def _of_cached(added: _Added, hit: BoolArray) -> _Added:
-    cached = hit[added.rows]
+    cached = np.flatnonzero(hit[added.rows])
     return _Added(cached_name(added.metric) or "", added.rows[cached], added.y[cached])
 
 

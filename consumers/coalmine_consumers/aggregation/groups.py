@@ -81,8 +81,8 @@ def codes_of_numbers(values: IntArray) -> Codes:
 
 def group_by(*columns: Codes) -> Groups:
     """Groups rows by all columns together."""
-    combined = columns[0]
-    for column in columns[1:]:
+    combined, *rest = [column for column in columns if column.size != 1] or columns[:1]
+    for column in rest:
         if combined.size * max(column.size, 1) > _CODE_LIMIT:
             combined = group_by(combined).as_codes()
         combined = Codes(combined.of_row * column.size + column.of_row, combined.size * column.size)
@@ -96,7 +96,7 @@ def group_by(*columns: Codes) -> Groups:
         count = len(distinct)
     a_row = np.zeros(count, np.int64)
     a_row[of_row] = np.arange(len(of_row))
-    return Groups(of_row.astype(np.int64), a_row)
+    return Groups(of_row.astype(np.int64, copy=False), a_row)
 
 
 def unify(first: pa.ChunkedArray, second: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -231,14 +231,21 @@ def _taken(
     """References that can be taken now, and for the others a note of when that was tried."""
     if not due:
         return []
-    found = _histograms(connection, _populations(requests, due))
+    taken = {
+        name: {(each.metric, each.quantile) for each in mine if each.value is not None}
+        for name, mine in due.items()
+    }
+    # Nearly always only delays are open still: what the others come from is large.
+    wanted = {
+        metric for mine in taken.values() for metric, quantile in REFERENCES if (metric, quantile) not in mine
+    }
+    found = _histograms(connection, _populations(requests, due), wanted)
     references = []
     for experiment, mine in due.items():
         basis: Basis = "first requests" if mine else "before"
         first = mine[0].first_ingest_id if mine else ingest_id
-        taken = {(each.metric, each.quantile) for each in mine if each.value is not None}
         for metric, quantile in REFERENCES:
-            if (metric, quantile) in taken:
+            if (metric, quantile) in taken[experiment]:
                 continue
             histogram = found.get((experiment, metric), _Histogram())
             value = histogram.reference(metric, quantile)
@@ -272,11 +279,11 @@ def _populations(requests: pa.Table, due: Mapping[str, Sequence[Reference]]) -> 
 
 
 def _histograms(
-    connection: duckdb.DuckDBPyConnection, populations: pa.Table
+    connection: duckdb.DuckDBPyConnection, populations: pa.Table, metrics: Iterable[str]
 ) -> Mapping[tuple[str, str], _Histogram]:
     """By experiment and measure."""
     with lent(connection, populations=populations):
-        parameters = {"metrics": sorted({metric for metric, _ in REFERENCES}), "late": list(DELAYS.values())}
+        parameters = {"metrics": sorted(metrics), "late": list(DELAYS.values())}
         table = fetch_table(connection, statement("reference_histograms", __package__), parameters)
     if not table.num_rows:
         return {}

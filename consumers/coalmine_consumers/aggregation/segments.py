@@ -155,8 +155,12 @@ def read_segments(
 ) -> Segments:
     """Declared keys, and the values that these experiments have of them, or all; none of no experiment."""
     keys = read_keys(connection) if experiments is None or experiments else []
-    if not keys:
-        return Segments()
+    return _with_values(connection, keys, experiments) if keys else Segments()
+
+
+def _with_values(
+    connection: duckdb.DuckDBPyConnection, keys: list[DeclaredKey], experiments: Sequence[str] | None
+) -> Segments:
     found = fetch_table(
         connection,
         "SELECT * FROM experiment_segment_values "
@@ -178,10 +182,11 @@ def segments_for(connection: duckdb.DuckDBPyConnection, inside: pa.Table) -> Seg
     """
     if not inside.num_rows:
         return Segments()
-    declared = [each.segment_key for each in read_keys(connection) if each.until_ingest_id is None]
+    keys = read_keys(connection)
+    declared = [each.segment_key for each in keys if each.until_ingest_id is None]
     if not declared:
         return Segments()
-    stored = read_segments(connection, distinct(inside["experiment"]))
+    stored = _with_values(connection, keys, distinct(inside["experiment"]))
     entries = _Entries(inside)
     values = dict(stored._values)
     fresh: list[tuple[str, str, str]] = []

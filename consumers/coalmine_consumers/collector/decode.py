@@ -155,7 +155,7 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
         if column is None or not column.values:
             continue
         consumed[event] = len(column.values)
-        result = decoder.decode(event, within_bound(column.values))
+        result = decoder.decode(event, column.values, most_bytes=MESSAGE_BYTES)
         dead_letters.extend(_undecodable(event, column, failure, failed_at) for failure in result.failures)
         if result.table.num_rows:
             tables[event] = result.table
@@ -165,13 +165,6 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
         consumed[UNROUTABLE] = len(raw.unroutable)
         dead_letters.extend(_unroutable(message, failed_at) for message in raw.unroutable)
     return _batch(raw, tables, dead_letters, consumed)
-
-
-def within_bound(values: Sequence[bytes | None]) -> Sequence[bytes | None]:
-    """The messages, with nothing in place of those that are too long to be looked at."""
-    if max((len(value) for value in values if value), default=0) <= MESSAGE_BYTES:
-        return values
-    return [b"" if value and len(value) > MESSAGE_BYTES else value for value in values]
 
 
 def _batch(

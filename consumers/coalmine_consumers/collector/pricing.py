@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coalmine_consumers.aggregation.groups import codes_of, codes_of_numbers, group_by
 from coalmine_schemas.leaf_prices import LeafPrices, units
 from coalmine_schemas.limits import MAX_COST_NANO_USD
 from coalmine_schemas.own_prices import OwnPrice
@@ -71,9 +72,9 @@ class Pricer:
         known = np.flatnonzero(found >= 0)
         priced = np.zeros(table.num_rows, np.bool_)
         priced[rows[known]] = True
-        sources = np.array([each.source if each else "" for each in listed], object)[groups[known]]
-        table = _replaced(table, "cost_nano_usd", priced, found[known])
-        return _replaced(table, "cost_source", priced, sources)
+        sources = pa.array([each.source if each else "" for each in listed], pa.string())
+        table = _replaced(table, "cost_nano_usd", priced, pa.array(found[known]))
+        return _replaced(table, "cost_source", priced, sources.take(pa.array(groups[known])))
 
     def _uncached(self, table: pa.Table) -> pa.ChunkedArray | pa.Array:
         cost = table.column("cost_nano_usd")
@@ -105,37 +106,23 @@ class Pricer:
             calls: What was called.
             own_only: Which of them only the operator's own prices are for.
         """
-        groups = _together([*(calls.column(name) for name in _KEYS), own_only])
-        first = np.unique(groups, return_index=True)[1]
-        named = calls.select(_KEYS).take(pa.array(first)).to_pylist()
+        groups = group_by(*(codes_of(calls.column(name)) for name in _KEYS), codes_of(own_only))
+        named = calls.select(_KEYS).take(pa.array(groups.a_row)).to_pylist()
         listed: list[Listed | None] = []
-        for call, is_priced in zip(named, own_only.take(pa.array(first)).to_pylist(), strict=True):
+        for call, is_priced in zip(named, own_only.take(pa.array(groups.a_row)).to_pylist(), strict=True):
             models = call["response_model"], call["request_model"]
             one = self._prices.find(call["provider"], models, call["service_tier"])
             listed.append(None if one and is_priced and one.source != "own_prices" else one)
         # As a number: event times are what clients say, and Python's calendar ends.
         times = calls.column("event_time").cast(pa.int64()).to_numpy().clip(0, LAST_US)
         holds_us = np.array([(one and one.holds_us) or LAST_US + 1 for one in listed])
-        in_time = _together([groups, times // holds_us[groups]])
-        first = np.unique(in_time, return_index=True)[1]
-        whose = [listed[group] for group in groups[first]]
-        tiers = [named[group]["service_tier"] for group in groups[first]]
+        in_time = group_by(groups.as_codes(), codes_of_numbers(times // holds_us[groups.of_row]))
+        of_call = groups.of_row[in_time.a_row].tolist()
         prices = [
-            one and self._prices.prices(one, tier, at_us)
-            for one, tier, at_us in zip(whose, tiers, times[first].tolist(), strict=True)
+            (one := listed[group]) and self._prices.prices(one, named[group]["service_tier"], at_us)
+            for group, at_us in zip(of_call, times[in_time.a_row].tolist(), strict=True)
         ]
-        return in_time, whose, prices
-
-
-def _together(columns: list[Any]) -> IntArray:
-    """Numbers that are equal where all columns are equal: 0, 1, 2 ..."""
-    groups = np.zeros(len(columns[0]), np.int64)
-    for column in columns:
-        values = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
-        codes = values.combine_chunks().dictionary_encode(null_encoding="encode")
-        numbered = groups * len(codes.dictionary) + codes.indices.to_numpy()
-        groups = np.unique(numbered, return_inverse=True)[1]
-    return groups
+        return in_time.of_row, [listed[group] for group in of_call], prices
 
 
 def _costs(calls: pa.Table, groups: IntArray, prices: list[LeafPrices | None]) -> IntArray:
@@ -232,8 +219,8 @@ def _without_cache(calls: pa.Table) -> pa.Table:
     return calls
 
 
-def _replaced(table: pa.Table, name: str, where: BoolArray, values: Any) -> pa.Table:  # noqa: ANN401 - a column
+def _replaced(table: pa.Table, name: str, where: BoolArray, values: pa.Array) -> pa.Table:
     field = table.schema.field(name)
     column = table.column(name).combine_chunks()
-    filled = pc.replace_with_mask(column, pa.array(where), pa.array(values, field.type))
+    filled = pc.replace_with_mask(column, pa.array(where), values)
     return table.set_column(table.schema.get_field_index(name), field, filled)

@@ -144,6 +144,7 @@ class KafkaSource:
             if remaining_s <= 0 or (not messages and not assembly.empty):
                 break
         self._note_ends()
+        self._assembly = BatchAssembly()  # the messages would be in memory until the next poll
         return assembly.build()
 
     def committed(self, positions: Positions) -> None:

@@ -81,13 +81,12 @@ class OwnedPartitions:
         self, messages: list[Message], event: EventName, average_bytes: float, assembly: BatchAssembly
     ) -> None:
         """Adds messages of one partition, in order, to a batch."""
-        offsets = list(map(offset_of, messages))
         reading = self._reading.get(partition_of_message(messages[0]))
         if reading is None:
             return  # revoked meanwhile, or to be read again
         partition = reading.partition
-        if offsets[0] < reading.next:  # read twice, after a seek
-            messages = messages[bisect_left(offsets, reading.next) :]
+        if offset_of(messages[0]) < reading.next:  # read twice, after a seek
+            messages = messages[bisect_left(messages, reading.next, key=offset_of) :]
             if not messages:
                 return
         values = list(map(Message.value, messages))
@@ -95,7 +94,7 @@ class OwnedPartitions:
         assembly.add(
             Run(partition, event, values, lambda index: origin_of(partition, messages[index]), size_bytes)
         )
-        _advance(reading, offsets[-1] + 1, len(messages), assembly)
+        _advance(reading, offset_of(messages[-1]) + 1, len(messages), assembly)
 
     def reached_end(self, message: Message, assembly: BatchAssembly) -> None:
         """Moves past what no message follows (markers, aborted messages), or it would seem to wait for ever.

@@ -56,7 +56,7 @@ from coalmine_consumers.store.outcomes import (
 )
 from coalmine_consumers.store.placement import insert_hot, split
 from coalmine_consumers.store.positions import move_positions, read_positions, require_starts
-from coalmine_consumers.store.rows import ids_of, stored_rows, with_model
+from coalmine_consumers.store.rows import coded_names, ids_of, stored_rows, with_model
 from coalmine_consumers.store.segments import Segment, attach_segment, write_segment
 from coalmine_consumers.store.settings import StoreSettings
 from coalmine_consumers.store.views import refresh_view
@@ -96,7 +96,8 @@ class BatchWriter:
             ingest_id, now = ready.ingest_id, ready.written_at
         else:
             ready = None
-        tables, beyond = within_limits(self.connection, batch.tables, self.settings, now)
+        coded = coded_names(batch.tables)
+        tables, beyond = within_limits(self.connection, coded, self.settings, now)
         for kind, events in beyond.items():
             text = "%d events have a new %s, of which there are too many today; stored as %s"
             _limited.report(kind, text, events, kind, OTHER)

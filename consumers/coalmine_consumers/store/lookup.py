@@ -47,7 +47,10 @@ def stored_positions(
 
 def request_facts(connection: duckdb.DuckDBPyConnection, directory: Path, request_ids: Ids) -> pa.Table:
     """Facts of those requests that are stored: `position`, an index into the ids, and `FACTS`."""
-    found = _search(connection, directory, "requests", request_ids, ("facts_in_hot", "facts_in_segments"))
+    # Nested lists are read only where somebody asks for them.
+    segments = "segments" if read_keys(connection) else UNREAD
+    statements = ("facts_in_hot", "facts_in_segments")
+    found = _search(connection, directory, "requests", request_ids, statements, segments=segments)
     return found.cast(pa.schema([("position", pa.int64()), *FACTS]))
 
 
@@ -76,14 +79,14 @@ def _search(
     event: IngestedEvent,
     ids: Ids,
     statements: tuple[str, str],
+    *,
+    segments: str = UNREAD,
 ) -> pa.Table:
     in_hot, in_segments = statements
     least, greatest = ids.bounds() if len(ids) else (UUID(int=0), UUID(int=0))
     bounds = {"min_id": least, "max_id": greatest}
     wanted = pa.table({"id": ids.to_arrow(), "position": pa.array(np.arange(len(ids)))})
-    # Nested lists are read only where somebody asks for them.
-    declared = event == "requests" and bool(read_keys(connection))
-    names = {"event": event, "id": ID_COLUMN[event], "segments": "segments" if declared else UNREAD}
+    names = {"event": event, "id": ID_COLUMN[event], "segments": segments}
     with lent(connection, wanted=wanted):
         found = [fetch_table(connection, statement(in_hot, __package__).format(**names), bounds)]
         paths = _segments_with(connection, directory, event, ids)

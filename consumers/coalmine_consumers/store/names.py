@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coalmine_consumers.aggregation.groups import codes_of, group_by
 from coalmine_consumers.aggregation.segments import OTHER
 from coalmine_consumers.raw import ReadEvent
 from coalmine_consumers.sql import fetch_table, lent, statement
@@ -25,7 +26,7 @@ _COLUMNS: Final = {
     "response_model": "model",
 }
 """Columns of a request beside its app, and the kind of name they hold."""
-_NEW: Final = "SELECT DISTINCT kind, name FROM arriving ANTI JOIN known_names USING (kind, name)"
+_NEW: Final = "SELECT kind, name FROM arriving ANTI JOIN known_names USING (kind, name) LIMIT 1"
 _Named: TypeAlias = tuple[str, pa.ChunkedArray, pa.ChunkedArray]
 """A kind, names, and the apps whose events have them."""
 
@@ -40,7 +41,7 @@ def within_limits(
 
     Args:
         connection: Inside the batch's transaction.
-        tables: Decoded events.
+        tables: Decoded events; columns of names may be coded, each by the values that it has.
         settings: How many new names of each kind a day has.
         now: When the batch is committed.
 
@@ -50,18 +51,7 @@ def within_limits(
     admission = _Admission(connection, settings, now)
     bounded = dict(tables)
     if (requests := tables.get("requests")) is not None and requests.num_rows:
-        # Apps first: those that are one too many share the room of one app for their other names.
-        refused = admission.refused([("app", requests["app"], requests["app"])])
-        requests = admission.replace(requests, "app", "app", requests["app"], refused)
-        apps = requests["app"]
-        names = [(kind, requests[column], apps) for column, kind in _COLUMNS.items()]
-        refused = admission.refused([*names, ("metric", *_keys(requests["metrics"], apps))])
-        for column, kind in _COLUMNS.items():
-            requests = admission.replace(requests, column, kind, requests[column], refused)
-        requests = admission.replace_metrics(requests, refused)
-        versions = pc.binary_join_element_wise(requests["prompt"], requests["version"], "@")
-        refused = admission.refused([("version", versions, apps)])
-        bounded["requests"] = admission.replace(requests, "version", "version", versions, refused)
+        bounded["requests"] = admission.of_requests(requests)
     if (scores := tables.get("scores")) is not None and scores.num_rows:
         refused = admission.refused([("metric", scores["name"], scores["app"])])
         bounded["scores"] = admission.replace(scores, "name", "metric", scores["name"], refused)
@@ -81,19 +71,31 @@ class _Admission:
         }
         self.events: dict[str, int] = {}
 
+    def all_known(self, named: list[_Named]) -> bool:
+        """True if none of these names is new, as in nearly every batch."""
+        arriving = pa.concat_tables(_table(kind, _distinct(names)) for kind, names, _ in named)
+        with lent(self._connection, arriving=arriving):
+            return not fetch_table(self._connection, _NEW, {}).num_rows
+
+    def of_requests(self, requests: pa.Table) -> pa.Table:
+        """Requests, with `OTHER` in place of the names that are refused."""
+        app = ("app", requests["app"], requests["app"])
+        if self.all_known([app, *_named(requests), _version(requests)]):
+            return requests
+        # Apps first: those that are one too many share the room of one app for their other names.
+        requests = self.replace(requests, "app", "app", requests["app"], self.refused([app]))
+        refused = self.refused(_named(requests))
+        for column, kind in _COLUMNS.items():
+            requests = self.replace(requests, column, kind, requests[column], refused)
+        requests = self.replace_metrics(requests, refused)
+        version = _version(requests)
+        return self.replace(requests, "version", *version[:2], self.refused([version]))
+
     def refused(self, named: list[_Named]) -> Mapping[str, pa.Array]:
         """Admits names; returns those, by kind, for which there is no room today."""
-        distinct = [(kind, pc.unique(names).drop_null().cast(pa.string())) for kind, names, _ in named]
-        arriving = pa.concat_tables(_table(kind, names) for kind, names in distinct)
-        with lent(self._connection, arriving=arriving):
-            new = fetch_table(self._connection, _NEW, {})
-        if not new.num_rows:  # as in nearly every batch
+        if self.all_known(named):
             return {}
-        arriving = pa.concat_tables(
-            _table(kind, names.filter(mask).cast(pa.string()), apps.filter(mask))
-            for kind, names, apps in named
-            for mask in [pc.is_in(names, new.filter(pc.equal(new["kind"], kind))["name"].combine_chunks())]
-        )
+        arriving = pa.concat_tables(_table(kind, *_pairs(names, apps)) for kind, names, apps in named)
         with lent(self._connection, arriving=arriving):
             new = fetch_table(self._connection, statement("new_names", __package__), self._parameters)
         admitted = new.filter(new["is_admitted"])
@@ -119,11 +121,11 @@ class _Admission:
         """The rows, with `OTHER` in a column where its name was refused."""
         if kind not in refused:
             return rows
-        beyond = pc.is_in(names, refused[kind])
+        beyond = pc.is_in(names.cast(pa.string()), refused[kind])
         self._count(kind, pc.sum(beyond).as_py() or 0)
         place = rows.column_names.index(column)
-        values = pc.if_else(beyond, pa.scalar(OTHER), rows[column])
-        return rows.set_column(place, rows.schema.field(column), values)
+        values = pc.if_else(beyond, pa.scalar(OTHER), rows[column].cast(pa.string()))
+        return rows.set_column(place, column, values)
 
     def replace_metrics(self, rows: pa.Table, refused: Mapping[str, pa.Array]) -> pa.Table:
         """The rows, with `OTHER` in place of refused names of metrics."""
@@ -157,6 +159,35 @@ class _Admission:
         self.events[kind] = self.events.get(kind, 0) + events
 
 
+def _named(requests: pa.Table) -> list[_Named]:
+    """Names of requests, but for those of apps and versions."""
+    apps = requests["app"]
+    names = [(kind, requests[column], apps) for column, kind in _COLUMNS.items()]
+    return [*names, ("metric", *_keys(requests["metrics"], apps))]
+
+
+def _distinct(names: pa.ChunkedArray) -> pa.Array:
+    coded = pa.types.is_dictionary(names.type) and names.num_chunks == 1
+    found = names.chunk(0).dictionary if coded else pc.unique(names).drop_null()
+    return found.cast(pa.string())
+
+
+def _pairs(names: pa.ChunkedArray, apps: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Names that are known, each once with each of its apps."""
+    once = pa.array(group_by(codes_of(names), codes_of(apps)).a_row)
+    names, apps = (column.take(once).cast(pa.string()) for column in (names, apps))
+    return names.filter(names.is_valid()), apps.filter(names.is_valid())
+
+
+def _version(requests: pa.Table) -> _Named:
+    """A version is known by its prompt and its own name, in one text."""
+    groups = group_by(codes_of(requests["prompt"]), codes_of(requests["version"]))
+    once = requests.select(["prompt", "version"]).take(pa.array(groups.a_row))
+    texts = pc.binary_join_element_wise(*(column.cast(pa.string()) for column in once.columns), "@")
+    coded = pa.DictionaryArray.from_arrays(pa.array(groups.of_row), texts.combine_chunks())
+    return "version", pa.chunked_array([coded]), requests["app"]
+
+
 def _keys(maps: pa.ChunkedArray, apps: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
     """The keys of maps, and the app of each."""
     return pc.struct_field(pc.list_flatten(maps), "key"), apps.take(pc.list_parent_indices(maps))
@@ -164,4 +195,4 @@ def _keys(maps: pa.ChunkedArray, apps: pa.ChunkedArray) -> tuple[pa.ChunkedArray
 
 def _table(kind: str, names: pa.Array, apps: pa.Array | None = None) -> pa.Table:
     columns = {"kind": pa.repeat(pa.scalar(kind), len(names)), "name": names}
-    return pa.table(columns if apps is None else {**columns, "app": apps.cast(pa.string())})
+    return pa.table(columns if apps is None else {**columns, "app": apps})

@@ -1,5 +1,6 @@
 """Decoded events as the store's own rows: 16-byte ids, and texts with few values coded once."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import numpy as np
@@ -7,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.groups import codes_of, distinct, unify
-from coalmine_consumers.raw import IngestedEvent
+from coalmine_consumers.raw import IngestedEvent, ReadEvent
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.segments import ID_COLUMN, UUID_COLUMNS
 from coalmine_schemas.identifiers import unit_group
@@ -25,12 +26,28 @@ _CODED = (
 # Coded columns serve rollups, cells and Parquet alike. Coding more than the keys does not pay for itself.
 
 
+def coded_names(tables: Mapping[ReadEvent, pa.Table]) -> dict[ReadEvent, pa.Table]:
+    """The events, with names of requests coded once for everything that looks at them."""
+    coded = dict(tables)
+    if (requests := coded.get("requests")) is not None:
+        coded["requests"] = _coded(requests.combine_chunks())
+    return coded
+
+
+def _coded(requests: pa.Table) -> pa.Table:
+    for name in _CODED:
+        if not pa.types.is_dictionary(requests.schema.field(name).type):
+            place = requests.column_names.index(name)
+            requests = requests.set_column(place, name, pc.dictionary_encode(requests[name]))
+    return requests
+
+
 def stored_rows(event: IngestedEvent, decoded: pa.Table, ingest_id: int, ingested_at: datetime) -> pa.Table:
     """What is to be stored of decoded events, in the same order.
 
     Args:
         event: What the rows are.
-        decoded: The canonical Arrow schema.
+        decoded: The canonical Arrow schema, but for names that may be coded.
         ingest_id: The batch.
         ingested_at: When it is committed.
     """
@@ -40,9 +57,7 @@ def stored_rows(event: IngestedEvent, decoded: pa.Table, ingest_id: int, ingeste
     if event == "requests":
         place = rows.column_names.index("unit_group")
         rows = rows.set_column(place, "unit_group", _unit_groups(rows["unit_id"]))
-        for name in _CODED:
-            coded = pc.dictionary_encode(rows[name])
-            rows = rows.set_column(rows.column_names.index(name), name, coded)
+        rows = _coded(rows)
         if "cost_uncached_nano_usd" not in rows.column_names:  # nobody priced them
             rows = rows.append_column("cost_uncached_nano_usd", pa.nulls(rows.num_rows, pa.int64()))
     count = rows.num_rows
@@ -53,9 +68,10 @@ def stored_rows(event: IngestedEvent, decoded: pa.Table, ingest_id: int, ingeste
 
 def _unit_groups(unit_ids: pa.ChunkedArray) -> pa.Array:
     """Computed, not believed: a unit with a group of its choice in each event would count as 256 units."""
+    coded = pc.dictionary_encode(unit_ids)
     # Null is not for this function to refuse.
-    groups = [unit_group(unit or "") for unit in (*distinct(unit_ids), None)]
-    return pa.array(np.array(groups, np.int32)[codes_of(unit_ids).of_row])
+    groups = [unit_group(unit or "") for unit in (*distinct(coded), None)]
+    return pa.array(np.array(groups, np.int32)[codes_of(coded).of_row])
 
 
 def with_model(requests: pa.Table) -> pa.Table:

@@ -52,7 +52,7 @@ _FEW_VALUES |= {
     "error_type",
     "client_version",
 }
-_FEW_VALUES |= {"thumbs", "name", "source", "scorer"}
+_FEW_VALUES |= {"thumbs", "name", "source", "scorer", "unit_group", "ingest_id"}
 _PRUNED_BY = {"request_id", "feedback_id", "score_id", "event_time", "prompt", "version", "environment"}
 # Dictionary pages pay only where values repeat; trying them on ids and measures cost half the
 # write. Statistics of columns that are never filtered by cost a tenth.

@@ -33,16 +33,20 @@ class Plan:
     physical: PhysicalSchema
     projection: Projection
 
-    def decode_all(self, frames: list[bytes]) -> pa.RecordBatch | None:
+    def decode_all(self, frames: list[bytes], size_bytes: int) -> pa.RecordBatch | None:
         """The physical batch of all frames, one row each; None if any of them needs a closer look.
 
         All have this header, nothing behind their record, and every number in its shortest form; see
         `size.py`. Anything but bytes among the frames gives None, too.
+
+        Args:
+            frames: The frames.
+            size_bytes: Their bytes, together.
         """
         batch = self._deserialize(frames)
         if batch is None or not headers_match(batch, self.header).all():
             return None
-        whole = encoded_size(self.physical.document, batch) == sum(map(len, frames))
+        whole = encoded_size(self.physical.document, batch) == size_bytes
         return batch if whole else None
 
     def decode_good(self, frames: list[bytes]) -> tuple[pa.RecordBatch | None, BoolArray]:
@@ -51,7 +55,7 @@ class Plan:
         Args:
             frames: Frames that all begin with this header.
         """
-        batch = self.decode_all(frames)
+        batch = self.decode_all(frames, sum(map(len, frames)))
         if batch is not None:
             return batch, np.ones(len(frames), np.bool_)
         good = scan(self.physical.document, frames)

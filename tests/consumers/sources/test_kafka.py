@@ -1,5 +1,6 @@
 """The Kafka source on a real broker: rebalances, lost offsets, brokers and topics that come later."""
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
@@ -81,6 +82,14 @@ def test_offsets_committed_to_the_broker_mean_nothing(harness: KafkaHarness, ope
     admin.close()
     ledger = Ledger()
     drain(open_source(harness.settings(), ledger), ledger, 10)
+
+
+def test_messages_are_in_memory_no_longer_than_their_batch(harness: KafkaHarness, open_source: Open) -> None:
+    harness.produce("requests", some("a", 10))
+    ledger = Ledger()
+    source = open_source(harness.settings(), ledger)
+    drain(source, ledger, 10)
+    assert not any(isinstance(each, Message) for each in gc.get_objects())
 
 
 def test_committed_positions_show_in_lag_tools(harness: KafkaHarness, open_source: Open) -> None:
