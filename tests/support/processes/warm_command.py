@@ -239,8 +239,8 @@ def wait() -> NoReturn:
     listener = socket.socket(fileno=os.dup(0))
     os.dup2(null, 0)
     parent = os.getppid()
-    # Who waits for a command, by what tells of its end. One fork for each: a process as large as this one takes
-    # longer to fork than most commands run.
+    # Who waits for a command, by what tells of its end. One fork for each: to fork a process as large as this
+    # one takes as long as most commands run.
     running: dict[int, tuple[int, socket.socket]] = {}
     with selectors.DefaultSelector() as events:
         events.register(listener, selectors.EVENT_READ)
