@@ -121,6 +121,15 @@ def warm_command_is_shared(share_server: Callable[[str], None]) -> Iterator[None
     end_warm_command()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def stores_are_copies() -> None:
+    """Where there are any: tests of the other parts import none."""
+    if "coalmine_consumers.store.store" in sys.modules:
+        from tests.support.doubles.migrated_store import copy_migrated_stores  # noqa: PLC0415
+
+        copy_migrated_stores()
+
+
 @pytest.fixture(scope="session")
 def kafka(share_server: Callable[[str], None]) -> Iterator[KafkaBroker]:
     """The broker all tests share. Keep your topics apart with `topic_prefix`, and never stop it."""

@@ -229,6 +229,7 @@ def wait() -> NoReturn:
         with contextlib.suppress(ModuleNotFoundError):  # other versions of packages have other modules
             importlib.import_module(name)
     importlib.import_module("coalmine_server.api.app").openapi_document()  # imports all routes
+    importlib.import_module("tests.support.doubles.migrated_store").copy_migrated_stores()
     build = importlib.import_module("typer.main")
     vars(build)["get_command"] = functools.cache(
         build.get_command
