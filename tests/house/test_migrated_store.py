@@ -28,6 +28,8 @@ def test_stores_of_tests_are_copies() -> None:
 
 
 def test_a_full_disk_has_no_half_of_a_copy(tmp_path: Path) -> None:
-    with mounted_disk(tmp_path / "disk") as folder:
-        with migrated_store._connect_copy(folder, StoreSettings()) as connection:
-            assert connection.sql("FROM duckdb_tables()").fetchall() == []
+    with (
+        mounted_disk(tmp_path / "disk") as folder,
+        migrated_store._connect_copy(folder, StoreSettings()) as connection,
+    ):
+        assert connection.sql("FROM duckdb_tables()").fetchall() == []
