@@ -304,6 +304,7 @@ def _run(asked: Any, streams: Sequence[int]) -> NoReturn:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # as the environment says
     sys.argv = ["coalmine", *arguments]
     status = 0
     try:
