@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.campaign import CAMPAIGN, SEED, size
+from tests.support.files_in_memory import keep_files_in_memory
 from tests.support.processes.warm_command import end_warm_command, share_warm_command
 from tests.support.servers.authorities import trust_nobody
 from tests.support.servers.kafka_broker import STEADY, KafkaBroker
@@ -41,6 +42,9 @@ settings.register_profile(
 settings.load_profile("coalmine")
 
 trust_nobody()
+
+if not CAMPAIGN:  # whose files are many
+    keep_files_in_memory()
 
 # Tests start hundreds of interpreters, each of which would compile all that it imports.
 sys.dont_write_bytecode = False
@@ -115,6 +119,15 @@ def warm_command_is_shared(share_server: Callable[[str], None]) -> Iterator[None
     share_warm_command(share_server)
     yield
     end_warm_command()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stores_are_copies() -> None:
+    """Where there are any: tests of the other parts import none."""
+    if "coalmine_consumers.store.store" in sys.modules:
+        from tests.support.doubles.migrated_store import copy_migrated_stores  # noqa: PLC0415
+
+        copy_migrated_stores()
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,10 @@ import pytest
 
 
 @contextmanager
-def mounted_disk(directory: Path, size_kib: int = 64) -> Iterator[Path]:
+def mounted_disk(directory: Path, size_kib: int = 64, options: str = "exec") -> Iterator[Path]:
     """Mounts a file system of that size; skips the test where mounting is not allowed."""
     directory.mkdir(parents=True, exist_ok=True)
-    _mount("-t", "tmpfs", "-o", f"size={size_kib}k,mode=0700", "tmpfs", str(directory))
+    _mount("-t", "tmpfs", "-o", f"size={size_kib}k,mode=0700,{options}", "tmpfs", str(directory))
     try:
         yield directory
     finally:

@@ -13,6 +13,7 @@ import gc
 import importlib
 import json
 import os
+import selectors
 import shutil
 import signal
 import socket
@@ -23,7 +24,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final, NoReturn
 
 from tests.support.repository.tree import ROOT
 
@@ -222,59 +223,88 @@ def end_warm_command() -> None:
         _warm.close()
 
 
-def wait() -> None:
-    """What the waiting process does; never returns."""
+def wait() -> NoReturn:
+    """What the waiting process does."""
     for name in WARM:
         with contextlib.suppress(ModuleNotFoundError):  # other versions of packages have other modules
             importlib.import_module(name)
     importlib.import_module("coalmine_server.api.app").openapi_document()  # imports all routes
+    importlib.import_module("tests.support.doubles.migrated_store").copy_migrated_stores()
     build = importlib.import_module("typer.main")
     vars(build)["get_command"] = functools.cache(
         build.get_command
     )  # the tree of commands is half of most of them
     build.get_command(importlib.import_module("coalmine_server.cli.app").app)
     gc.freeze()  # a child's collections leave alone, and do not copy, what is shared
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # attendants need not be waited for
-    with socket.socket(fileno=os.dup(0)) as listener:
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        parent = os.getppid()
-        listener.settimeout(2.0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    listener = socket.socket(fileno=os.dup(0))
+    os.dup2(null, 0)
+    parent = os.getppid()
+    # Who waits for a command, by what tells of its end. One fork for each: to fork a process as large as this
+    # one takes as long as most commands run.
+    running: dict[int, tuple[int, socket.socket]] = {}
+    with selectors.DefaultSelector() as events:
+        events.register(listener, selectors.EVENT_READ)
         while True:
-            try:
+            for key, _ in events.select(2.0):
+                if key.fd in running:
+                    pid, connection = running.pop(key.fd)
+                    events.unregister(key.fd)
+                    os.close(key.fd)
+                    _, status = os.waitpid(pid, 0)
+                    _tell(connection, os.waitstatus_to_exitcode(status))
+                    connection.close()
+                    continue
                 connection, _ = listener.accept()
-            except TimeoutError:
-                if os.getppid() != parent:  # killed, so it could not end us
-                    os._exit(0)
-                continue
-            if os.fork() == 0:
-                break
-            connection.close()
-    _attend(connection)
+                try:
+                    asked = _asked(connection)
+                except ValueError:  # the asker was killed
+                    connection.close()
+                    continue
+                if (pid := os.fork()) == 0:
+                    events.close()
+                    for each in (listener, connection, *(other for _, other in running.values())):
+                        each.close()
+                    for end in running:
+                        os.close(end)
+                    _run(*asked)
+                for stream in asked[1]:
+                    os.close(stream)
+                _tell(connection, pid)
+                end = os.pidfd_open(pid)
+                running[end] = pid, connection
+                events.register(end, selectors.EVENT_READ)
+            if os.getppid() != parent:  # killed, so it could not end us
+                os._exit(0)
 
 
-def _attend(connection: socket.socket) -> None:
-    """Forks the command, tells of its end, and ends."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    connection.settimeout(None)
+def _tell(connection: socket.socket, number: int) -> None:
+    with contextlib.suppress(ConnectionError):  # it need not be there any more
+        connection.sendall(_NUMBER.pack(number))
+
+
+def _asked(connection: socket.socket) -> tuple[Any, list[int]]:
+    """Arguments, environment and folder, and the streams.
+
+    Raises:
+        ValueError: It is not whole.
+    """
     head, streams, _, _ = socket.recv_fds(connection, 64, 2)
     size, _, begun = head.partition(b"\n")
     rest = connection.makefile("rb").read(int(size) - len(begun))
-    arguments, environment, folder = json.loads(begun + rest)
-    pid = os.fork()
-    if pid:
-        connection.sendall(_NUMBER.pack(pid))
-        _, status = os.waitpid(pid, 0)
-        with contextlib.suppress(BrokenPipeError):
-            connection.sendall(_NUMBER.pack(os.waitstatus_to_exitcode(status)))
-        os._exit(0)
-    connection.close()
+    return json.loads(begun + rest), streams
+
+
+def _run(asked: Any, streams: Sequence[int]) -> NoReturn:
+    """Runs the command in this process, which it ends."""
+    arguments, environment, folder = asked
     for target, stream in enumerate(streams, 1):
         os.dup2(stream, target)
         os.close(stream)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # as the environment says
     sys.argv = ["coalmine", *arguments]
     status = 0
     try:

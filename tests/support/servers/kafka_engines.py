@@ -188,7 +188,7 @@ class JavaKafka:
         self._format(properties, log_file)
         heap = [f"-Xms{self._heap_mb}m", f"-Xmx{self._heap_mb}m"]
         if self._quick_start:
-            heap += ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+            heap += maven_cache.QUICK_START
         else:
             # Kafka's own start script asks for G1 with short pauses as well.
             heap += ["-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]
@@ -199,7 +199,7 @@ class JavaKafka:
         )
 
     def _format(self, properties: Path, log_file: Path) -> None:
-        tool = [*self._java(), "-Xmx128m", "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"]
+        tool = [*self._java(), "-Xmx128m", *maven_cache.QUICK_START, "kafka.tools.StorageTool", "format"]
         with log_file.open("ab") as log:
             done = subprocess.run(
                 [*tool, "--standalone", "-t", _new_cluster_id(), "-c", str(properties)],

@@ -47,7 +47,7 @@ class _JavaRegistry:
         self._directory = Path(tempfile.mkdtemp(prefix="coalmine-schema-registry-"))
         self._owner_pid = os.getpid()
         atexit.register(self.close)
-        options = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        options = ["-Xmx256m", *maven_cache.QUICK_START]
         options += ["-Dquarkus.http.host=127.0.0.1", f"-Dquarkus.http.port={port}"]
         self._process = ChildProcess(
             [maven_cache.java_command(), *options, "-jar", str(runner)],

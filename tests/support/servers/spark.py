@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from coalmine_spark.command import Submission, submit_command
-from tests.support.servers.maven_cache import SPARK_POM, missing_tools, resolve
+from tests.support.servers.maven_cache import QUICK_START, SPARK_POM, missing_tools, resolve
 
 _OF_SPARK: Final = ("spark-sql-kafka", "spark-token-provider-kafka", "kafka-clients", "commons-pool2")
 """What the pom names and Spark does not bring itself."""
@@ -18,7 +18,7 @@ QUIET: Final = {
     "spark.driver.host": "127.0.0.1",
     "spark.ui.showConsoleProgress": "false",
     # One JVM among many: no more threads and memory than it needs.
-    "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xss512k",
+    "spark.driver.extraJavaOptions": " ".join([*QUICK_START, "-Xss512k"]),
 }
 
 
