@@ -17,6 +17,7 @@ from coalmine_dashboards.parts.early import answer, ask_early
 from coalmine_dashboards.parts.links import PageName
 from coalmine_dashboards.parts.viewer import client_for
 from coalmine_dashboards.sign_in import SESSIONS
+from tests.support.data.drift_answers import drift_handlers
 from tests.support.data.money_answers import a_group, a_saving, a_spending, costs_of, savings_of
 from tests.support.data.prompt_answers import NOW, a_version, page_of, served
 from tests.support.doubles.dashboard_api import DashboardApi
@@ -38,7 +39,7 @@ FACETS: dict[str, Any] = {
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[DashboardApi]:
-    handlers: dict[str, Any] = {
+    handlers: dict[str, Any] = drift_handlers() | {
         "/v1/facets": lambda _query: FACETS,
         "/v1/ingest": lambda _query: ingest_status(NOW),
         "/v1/versions": lambda _query: page_of(a_version("refund", "1.0.0", 10)),
@@ -80,6 +81,8 @@ def asked(api: DashboardApi) -> Counter[str]:
         ("costs", {}, ["facets", "costs", "spending", "savings"]),
         ("costs", {"by": "model", "prompt": "refund", "time": "30d"}, ["costs", "spending", "savings"]),
         ("costs", {"by": "segment", "to_model": "gpt-4o"}, ["facets", "spending"]),
+        ("drift", {}, ["facets", "drifts", "model-calendar", "versions", "model-flags"]),
+        ("drift", {"prompt": "summarize", "environment": "prod"}, ["drift", "timeseries", "versions"]),
     ],
 )
 def test_a_page_takes_what_was_asked_early_and_asks_none_of_it_again(
@@ -92,7 +95,7 @@ def test_a_page_takes_what_was_asked_early_and_asks_none_of_it_again(
     # What the page shows over time has the facets of its own time.
     expected = dict.fromkeys(paths, 1) | ({"/v1/facets": 2} if page == "prompt" else {})
     assert {path: times for path, times in asked(api).items() if path in expected} == expected
-    assert "refund" in html(opened)
+    assert ("summarize" if page == "drift" else "refund") in html(opened)
     opened.run()
     assert asked(api)["/v1/facets"] > expected.get("/v1/facets", 1)
 

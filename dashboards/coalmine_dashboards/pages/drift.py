@@ -1,8 +1,9 @@
 """Versions beside their own past, models in use and their ends, and prompts on other models."""
 
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import streamlit as st
 
@@ -15,7 +16,15 @@ from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.ahead import ahead
 from coalmine_dashboards.parts.charts import draw_chart
 from coalmine_dashboards.parts.downloads import downloads
-from coalmine_dashboards.parts.filters import Chosen, filters, known_facets, nothing_recorded
+from coalmine_dashboards.parts.early import Question
+from coalmine_dashboards.parts.filters import (
+    FACETS,
+    Chosen,
+    chosen_in,
+    filters,
+    known_facets,
+    nothing_recorded,
+)
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
 from coalmine_dashboards.parts.viewer import client, local, may, told
@@ -46,6 +55,7 @@ _EVERY_S: Final = 30.0
 """Drift is judged by the hour."""
 _MATRIX_EVERY_S: Final = 120.0
 """It is asked for model by model, which takes the server a while."""
+_CALENDAR: Final = "model calendar"
 _MOST_VERSIONS: Final = 60
 _MOST_BARS: Final = 30
 _MOST_ROWS: Final = 500
@@ -66,20 +76,30 @@ class _Matrix:
     flags: list[ModelFlag]
 
 
+def first_questions(query: Mapping[str, str]) -> dict[Hashable, Question[Any]]:
+    """What the page of an address will ask first, by name."""
+    chosen = chosen_in(query)
+    return {
+        FACETS: ApiClient.facets,
+        _name("drifts", chosen): lambda asked: _drifts(asked, chosen),
+        _CALENDAR: _calendar,
+        _name("matrix", chosen): lambda asked: _matrix(asked, chosen),
+    }
+
+
 def show() -> None:
     """Draw the page."""
     facets = known_facets()
     if facets is not None and not facets.prompts:
         nothing_recorded()
         return
-    chosen = None if facets is None else filters(facets, ("prompt", "environment", "model"))
-    prompt, environment = (None, None) if chosen is None else (chosen.prompt, chosen.environment)
-    model = None if chosen is None else chosen.model
-    every_s = _EVERY_S if chosen is None or chosen.live else None
-    key = None if chosen is None else chosen.time_range.key
-    drifts = ahead(lambda asked: _drifts(asked, prompt, environment, _since(chosen)))
-    calendar = ahead(lambda asked: asked.items("/v1/model-calendar", CalendarModel))
-    matrix = ahead(lambda asked: _matrix(asked, prompt, environment, model, _since(chosen)))
+    chosen = chosen_in(st.query_params) if facets is None else filters(facets)
+    prompt, environment, model = chosen.prompt, chosen.environment, chosen.model
+    every_s = _EVERY_S if chosen.live else None
+    key = chosen.time_range.key
+    drifts = ahead(lambda asked: _drifts(asked, chosen), name=_name("drifts", chosen))
+    calendar = ahead(_calendar, name=_CALENDAR)
+    matrix = ahead(lambda asked: _matrix(asked, chosen), name=_name("matrix", chosen))
     st.subheader("Drift of versions that nobody changed", anchor=False)
     live(
         "drift",
@@ -90,7 +110,7 @@ def show() -> None:
     )
     st.subheader("Models in use", anchor=False)
     live(
-        "model calendar",
+        _CALENDAR,
         calendar,
         lambda rows: _draw_calendar(
             [
@@ -113,15 +133,22 @@ def show() -> None:
     )
 
 
-def _since(chosen: Chosen | None) -> datetime | None:
-    return None if chosen is None else chosen.time_range.since(datetime.now(UTC))
+def _name(question: str, chosen: Chosen) -> Hashable:
+    """Of a question of the page."""
+    return question, chosen.selection(datetime.now(UTC))
 
 
-def _drifts(asked: ApiClient, prompt: str | None, environment: str | None, since: datetime | None) -> _Drifts:
+def _calendar(asked: ApiClient) -> list[CalendarModel]:
+    return asked.items("/v1/model-calendar", CalendarModel)
+
+
+def _drifts(asked: ApiClient, chosen: Chosen) -> _Drifts:
+    prompt, environment = chosen.prompt, chosen.environment
     if prompt is None:
         every = asked.first("/v1/drifts", VersionDrift, _MOST_VERSIONS + 1, environment=environment)
         return _Drifts(by_urgency(every[:_MOST_VERSIONS]), len(every) > _MOST_VERSIONS, {})
     found = asked.read("/v1/drift", Drift, prompt=prompt, environment=environment).items
+    since = chosen.time_range.since(datetime.now(UTC))
     series = {}
     for item in found:
         pages = {"prompt": item.prompt, "version": item.version, "environment": item.environment}
@@ -259,26 +286,21 @@ def _draw_calendar(rows: list[CalendarModel]) -> bool:
     return True
 
 
-def _matrix(
-    asked: ApiClient,
-    prompt: str | None,
-    environment: str | None,
-    model: str | None,
-    since: datetime | None,
-) -> _Matrix:
-    chosen = {"prompt": prompt, "environment": environment, "model": model, "since": since}
-    flags = asked.read("/v1/model-flags", list[ModelFlag], prompt=prompt)
+def _matrix(asked: ApiClient, chosen: Chosen) -> _Matrix:
+    filters = asdict(chosen.selection(datetime.now(UTC)))
+    flags = asked.read("/v1/model-flags", list[ModelFlag], prompt=chosen.prompt)
     return _Matrix(
-        asked.first("/v1/versions", VersionRow, _MOST_ROWS, by="model", **chosen),
-        [flag for flag in flags if model in (None, flag.model)],
+        asked.first("/v1/versions", VersionRow, _MOST_ROWS, by="model", **filters),
+        [flag for flag in flags if chosen.model in (None, flag.model)],
     )
 
 
-def _draw_matrix(seen: _Matrix, chosen: Chosen | None) -> bool:
+def _draw_matrix(seen: _Matrix, chosen: Chosen) -> bool:
     rows = matrix_rows(seen.rows, seen.flags)
     if not rows:
-        when = "this time" if chosen is None else chosen.words()
-        nothing("No calls and no runs to compare", f"None match {when}: choose a longer time above.")
+        nothing(
+            "No calls and no runs to compare", f"None match {chosen.words()}: choose a longer time above."
+        )
         return False
     models = models_of(rows)
     measure = st.segmented_control(
