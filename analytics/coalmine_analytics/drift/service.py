@@ -27,7 +27,9 @@ from coalmine_consumers.results import DayIgnored
 from coalmine_consumers.store import Store
 
 RESTS = 20.0
-"""Sums are not updated again before this many times the duration of the last update."""
+"""Sums are not updated again before this many times the duration of the last update, in the same hour."""
+LEAST_REST_S = 300.0
+"""Likewise, and not before this: only late events of hours that have ended could change a judgement."""
 MOST_JUDGED = 1_000
 """Versions whose judgement is kept for who asks again within the hour."""
 AT_ONCE = 16
@@ -69,7 +71,7 @@ class Drifts:
         self._clock = clock
         self._monotonic = monotonic
         self._summing = threading.Lock()
-        self._due: dict[VersionKey, float] = {}
+        self._rests: dict[VersionKey, tuple[datetime, float]] = {}
         self._judging = threading.Lock()
         self._judged: OrderedDict[VersionKey, tuple[_Basis, VersionDrift]] = OrderedDict()
         self._seen_through = 0
@@ -136,7 +138,7 @@ class Drifts:
                 self._summing.release()
             return
         kept = read_all_watched(self._store.reader(), due)
-        if any(key not in kept and key not in self._due for key in due):
+        if any(key not in kept and key not in self._rests for key in due):
             with self._summing:
                 self._sum_up([key for key in due if self._is_due(key)])
 
@@ -153,16 +155,17 @@ class Drifts:
         return found if before == basis else None
 
     def _is_due(self, key: VersionKey) -> bool:
-        return self._monotonic() >= self._due.get(key, 0.0)
+        hour, until_s = self._rests.get(key, (None, 0.0))
+        return hour != _hour(self._clock()) or self._monotonic() >= until_s
 
     def _sum_up(self, keys: Sequence[VersionKey]) -> None:
         if not keys:
             return
-        began = self._monotonic()
-        sum_up(self._store, keys, self.plan.reference, self._clock())
+        began, now = self._monotonic(), self._clock()
+        sum_up(self._store, keys, self.plan.reference, now)
         ended = self._monotonic()
-        for key in keys:
-            self._due[key] = ended + RESTS * (ended - began) / len(keys)
+        rest_s = max(LEAST_REST_S, RESTS * (ended - began) / len(keys))
+        self._rests |= dict.fromkeys(keys, (_hour(now), ended + rest_s))
 
 
 def _hour(moment: datetime) -> datetime:

@@ -105,9 +105,27 @@ def test_asking_again_at_once_does_not_sum_up_again(store: Store) -> None:
     store.commit(feed.batch(calls(0, 5, quality=0.8)))
     asked = watching.current(KEY)[0]
     store.commit(feed.batch(calls(5, 9, quality=0.8)))
+    watch.at += 200
     assert watching.current(KEY)[0].reference_requests == asked.reference_requests
-    watch.at += 60
+    watch.at += 200
     assert watching.current(KEY)[0].reference_requests > asked.reference_requests
+
+
+def test_what_an_hour_brought_is_summed_up_when_it_ends(store: Store) -> None:
+    feed, now = Feed(), START + 9 * DAY - timedelta(minutes=1)
+    watching = Drifts(store, PLAN, clock=lambda: now, monotonic=Watch())
+    store.commit(feed.batch(calls(0, 8, quality=0.8)))
+    watching.current(KEY)
+    store.commit(feed.batch(calls(8, 9, quality=0.8)))
+    watching.current(KEY)
+    watched = read_watched(store.reader(), KEY)
+    assert watched is not None
+    assert watched.through_ingest_id == 1
+    now += timedelta(minutes=2)
+    watching.current(KEY)
+    watched = read_watched(store.reader(), KEY)
+    assert watched is not None
+    assert watched.through_ingest_id == 2
 
 
 def test_who_asks_while_others_sum_up_hears_what_is_kept(store: Store) -> None:
