@@ -8,7 +8,7 @@ import sys
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -65,22 +65,6 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.enable()
         gc.freeze()
-
-
-_LONG: Final = tuple(
-    f"tests/{name}"
-    for name in (
-        *("test_readme.py", "spark/", "server/cli/test_demo.py", "server/test_two_servers.py"),
-        *("torture/", "producers/test_kafka", "dashboards/pages/", "rollouts/test_controller.py"),
-        *("examples/", "server/cli/test_backup.py", "consumers/sources/test_kafka_renewal.py"),
-    )
-)
-"""Which take longest, mostly by waiting."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with tests that wait, while other processes compute: of the last ones, one would end alone."""
-    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 _Server = TypeVar("_Server")
