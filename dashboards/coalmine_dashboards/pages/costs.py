@@ -62,13 +62,13 @@ def first_questions(query: Mapping[str, str]) -> dict[Hashable, Question[Any]]:
     chosen, by = chosen_in(query, _DEFAULT_TIME), query.get("by", _DEFAULT_BY)
     first: dict[Hashable, Question[Any]] = {
         FACETS: ApiClient.facets,
-        _name("spending", chosen): lambda asked: _spending(asked, chosen),
+        chosen.named("spending"): lambda asked: _spending(asked, chosen),
     }
     dimension: CostDimension | None = next((each for each in DIMENSIONS if each == by), None)
     if dimension not in (None, "segment"):
-        first[_name("costs", chosen, dimension)] = lambda asked: _costs(asked, chosen, dimension)
+        first[chosen.named("costs", dimension)] = lambda asked: _costs(asked, chosen, dimension)
     if "to_model" not in query:
-        first[_name("savings", chosen)] = lambda asked: _savings(asked, chosen, [])
+        first[chosen.named("savings")] = lambda asked: _savings(asked, chosen, [])
     return first
 
 
@@ -88,11 +88,11 @@ def show() -> None:
         by = _choose_dimension()
     with saved:
         models = _choose_models(facets)
-    spending = ahead(lambda asked: _spending(asked, chosen), parts=2, name=_name("spending", chosen))
+    spending = ahead(lambda asked: _spending(asked, chosen), parts=2, name=chosen.named("spending"))
     costs = None
     if by != "segment":
-        costs = ahead(lambda asked: _costs(asked, chosen, by), name=_name("costs", chosen, by))
-    savings = ahead(lambda asked: _savings(asked, chosen, models), name=_name("savings", chosen, *models))
+        costs = ahead(lambda asked: _costs(asked, chosen, by), name=chosen.named("costs", by))
+    savings = ahead(lambda asked: _savings(asked, chosen, models), name=chosen.named("savings", *models))
     asked = _filters(chosen)
     with strip:
         live("spending", spending, _draw_strip, asked=asked, every_s=slowly_s)
@@ -115,11 +115,6 @@ def show() -> None:
             asked=(*asked, tuple(models)),
             every_s=slowly_s,
         )
-
-
-def _name(question: str, chosen: Chosen, *others: str) -> Hashable:
-    """Of a question of the page."""
-    return question, chosen.selection(datetime.now(UTC)), others
 
 
 def _filters(chosen: Chosen) -> tuple[str | None, ...]:

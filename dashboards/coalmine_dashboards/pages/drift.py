@@ -78,13 +78,7 @@ class _Matrix:
 
 def first_questions(query: Mapping[str, str]) -> dict[Hashable, Question[Any]]:
     """What the page of an address will ask first, by name."""
-    chosen = chosen_in(query)
-    return {
-        FACETS: ApiClient.facets,
-        _name("drifts", chosen): lambda asked: _drifts(asked, chosen),
-        _CALENDAR: _calendar,
-        _name("matrix", chosen): lambda asked: _matrix(asked, chosen),
-    }
+    return {FACETS: ApiClient.facets, **_questions(chosen_in(query))}
 
 
 def show() -> None:
@@ -97,9 +91,7 @@ def show() -> None:
     prompt, environment, model = chosen.prompt, chosen.environment, chosen.model
     every_s = _EVERY_S if chosen.live else None
     key = chosen.time_range.key
-    drifts = ahead(lambda asked: _drifts(asked, chosen), name=_name("drifts", chosen))
-    calendar = ahead(_calendar, name=_CALENDAR)
-    matrix = ahead(lambda asked: _matrix(asked, chosen), name=_name("matrix", chosen))
+    drifts, calendar, matrix = (ahead(each, name=name) for name, each in _questions(chosen).items())
     st.subheader("Drift of versions that nobody changed", anchor=False)
     live(
         "drift",
@@ -133,13 +125,13 @@ def show() -> None:
     )
 
 
-def _name(question: str, chosen: Chosen) -> Hashable:
-    """Of a question of the page."""
-    return question, chosen.selection(datetime.now(UTC))
-
-
-def _calendar(asked: ApiClient) -> list[CalendarModel]:
-    return asked.items("/v1/model-calendar", CalendarModel)
+def _questions(chosen: Chosen) -> dict[Hashable, Question[Any]]:
+    """Of the page's parts, in their order, by name."""
+    return {
+        chosen.named("drifts"): lambda asked: _drifts(asked, chosen),
+        _CALENDAR: lambda asked: asked.items("/v1/model-calendar", CalendarModel),
+        chosen.named("matrix"): lambda asked: _matrix(asked, chosen),
+    }
 
 
 def _drifts(asked: ApiClient, chosen: Chosen) -> _Drifts:

@@ -44,6 +44,7 @@ from coalmine_dashboards.views.problems import nothing_in_range, nothing_yet
 from coalmine_dashboards.views.table import table_rows
 
 _CHARTS_IN_A_ROW = 3
+_OVER_TIME: Final = "over time"
 _VIEWS: Final = ("Over time", "Side by side", "Versions", "Timeline")
 
 
@@ -52,7 +53,7 @@ def first_questions(query: Mapping[str, str]) -> dict[Hashable, Question[Any]]:
     first: dict[Hashable, Question[Any]] = {FACETS: ApiClient.facets}
     if query.get("view", _VIEWS[0]) == _VIEWS[0] and "versions" not in query:
         chosen = chosen_in(query)
-        first[_name(chosen, [])] = lambda asked: _fetched(asked, chosen, [])
+        first[chosen.named(_OVER_TIME)] = lambda asked: _fetched(asked, chosen, [])
     return first
 
 
@@ -90,7 +91,7 @@ def show() -> None:
 def _over_time(chosen: Chosen) -> None:
     def asked() -> Snapshot:
         named = st.session_state.get("versions") or st.query_params.get_all("versions")
-        return answer(_name(chosen, named), lambda asked: _fetched(asked, chosen, named))
+        return answer(chosen.named(_OVER_TIME, *named), lambda asked: _fetched(asked, chosen, named))
 
     live(
         "prompt",
@@ -99,11 +100,6 @@ def _over_time(chosen: Chosen) -> None:
         asked=(chosen.prompt, chosen.environment, chosen.model, chosen.time_range.key),
         every_s=chosen.every_s,
     )
-
-
-def _name(chosen: Chosen, named: Sequence[str]) -> Hashable:
-    """Of the question of a view over time."""
-    return "over time", chosen.selection(datetime.now(UTC)), tuple(named)
 
 
 def _fetched(asked: ApiClient, chosen: Chosen, named: Sequence[str]) -> Snapshot:

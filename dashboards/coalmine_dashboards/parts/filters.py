@@ -1,9 +1,9 @@
 """Filters of a page, held by its address: it can be bookmarked and shared."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 import streamlit as st
@@ -39,6 +39,10 @@ class Chosen:
     def selection(self, now: datetime) -> Selection:
         """The filters as the API takes them."""
         return Selection(self.prompt, self.environment, self.model, self.time_range.since(now))
+
+    def named(self, question: str, *others: str) -> Hashable:
+        """Names a question about what is chosen now, and about others; for `parts.early`."""
+        return question, self.selection(datetime.now(UTC)), others
 
     @property
     def every_s(self) -> float | None:
