@@ -16,21 +16,12 @@ from tests.support.data.money_answers import (
     costs_of,
     savings_of,
 )
-from tests.support.data.prompt_answers import HOSTILE, NOW, served
+from tests.support.data.prompt_answers import HOSTILE, NOW, facets_of, served
 from tests.support.doubles.dashboard_api import DashboardApi, problem
 from tests.support.doubles.opened_page import Open, html
 
 PAGE = "costs"
-FACETS: dict[str, Any] = {
-    "prompts": ["summarize", "support"],
-    "versions": {"summarize": ["1.0.0", "1.1.0"], "support": ["2.0.0"]},
-    "environments": ["prod"],
-    "apps": ["docs"],
-    "models": ["gpt-4o-mini"],
-    "complete": True,
-    "first_event_time": NOW.isoformat(),
-    "last_event_time": NOW.isoformat(),
-}
+FACETS = facets_of({"summarize": ["1.0.0", "1.1.0"], "support": ["2.0.0"]}, app="docs")
 
 
 def answer(costs: Any) -> Callable[[dict[str, str]], Any]:

@@ -19,22 +19,13 @@ from coalmine_dashboards.parts.viewer import client_for
 from coalmine_dashboards.sign_in import SESSIONS
 from tests.support.data.drift_answers import drift_handlers
 from tests.support.data.money_answers import a_group, a_saving, a_spending, costs_of, savings_of
-from tests.support.data.prompt_answers import NOW, a_version, page_of, served
+from tests.support.data.prompt_answers import NOW, a_version, facets_of, page_of, served
 from tests.support.doubles.dashboard_api import DashboardApi
 from tests.support.doubles.measured_simulation import ingest_status
 from tests.support.doubles.opened_page import html, opened_page
 from tests.support.eventually import eventually
 
-FACETS: dict[str, Any] = {
-    "prompts": ["refund", "summarize"],
-    "versions": {"refund": ["1.0.0"], "summarize": ["1.0.0"]},
-    "environments": ["prod"],
-    "apps": ["bot"],
-    "models": ["gpt-4o-mini"],
-    "complete": True,
-    "first_event_time": NOW.isoformat(),
-    "last_event_time": NOW.isoformat(),
-}
+FACETS = facets_of({"refund": ["1.0.0"], "summarize": ["1.0.0"]})
 
 
 @pytest.fixture

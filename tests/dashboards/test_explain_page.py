@@ -6,21 +6,12 @@ from typing import Any
 import pytest
 
 from coalmine_analytics.results.catalogue import MetricRow
-from tests.support.data.prompt_answers import NOW, an_explanation, page_of, served
+from tests.support.data.prompt_answers import an_explanation, facets_of, page_of, served
 from tests.support.doubles.dashboard_api import DashboardApi
 from tests.support.doubles.opened_page import Open, html
 
 PAGE = "explain"
-FACETS: dict[str, Any] = {
-    "prompts": ["summarize", "support-refund"],
-    "versions": {"summarize": ["1.1.0"], "support-refund": ["1.2.0", "1.3.0", "1.4.0"]},
-    "environments": ["prod"],
-    "apps": ["bot"],
-    "models": ["gpt-4o-mini"],
-    "complete": True,
-    "first_event_time": NOW.isoformat(),
-    "last_event_time": NOW.isoformat(),
-}
+FACETS = facets_of({"summarize": ["1.1.0"], "support-refund": ["1.2.0", "1.3.0", "1.4.0"]})
 
 
 def a_metric(name: str) -> MetricRow:

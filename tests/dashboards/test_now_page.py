@@ -17,6 +17,7 @@ from tests.support.data.prompt_answers import (
     a_status,
     a_version,
     an_alert,
+    facets_of,
     page_of,
     served,
 )
@@ -25,16 +26,7 @@ from tests.support.doubles.measured_simulation import ingest_status
 from tests.support.doubles.opened_page import Open, html
 
 PAGE = "now"
-FACETS: dict[str, Any] = {
-    "prompts": ["summarize"],
-    "versions": {"summarize": ["1.1.0"]},
-    "environments": ["prod"],
-    "apps": ["docs"],
-    "models": ["gpt-4o-mini"],
-    "complete": True,
-    "first_event_time": NOW.isoformat(),
-    "last_event_time": NOW.isoformat(),
-}
+FACETS = facets_of({"summarize": ["1.1.0"]}, app="docs")
 
 
 def a_standing(name: str | None, spent: float, **changes: Any) -> Standing:

@@ -21,7 +21,7 @@ from coalmine_registry.provenance import VersionSource
 from coalmine_registry.records import Diff, DiffLine, PromptSummary, VersionRecord
 from coalmine_rollouts.records import AsShipped
 from coalmine_server.results import TimelineItem
-from tests.support.data.prompt_answers import HOSTILE, NOW, a_version, page_of, served
+from tests.support.data.prompt_answers import HOSTILE, NOW, a_version, facets_of, page_of, served
 from tests.support.doubles.dashboard_api import DashboardApi
 from tests.support.doubles.measured_simulation import ingest_status
 from tests.support.doubles.opened_page import Open, html
@@ -29,16 +29,7 @@ from tests.support.doubles.opened_page import Open, html
 PAGE = "prompt"
 PROMPT = "support-refund"
 VERSIONS = [f"1.{place}.0" for place in range(12)]
-FACETS: dict[str, Any] = {
-    "prompts": [PROMPT],
-    "versions": {PROMPT: VERSIONS},
-    "environments": ["prod"],
-    "apps": ["bot"],
-    "models": ["gpt-4o-mini"],
-    "complete": True,
-    "first_event_time": NOW.isoformat(),
-    "last_event_time": NOW.isoformat(),
-}
+FACETS = facets_of({PROMPT: VERSIONS})
 
 
 def a_breakdown(by: str = "version", segment: str | None = None) -> Breakdown:

@@ -426,12 +426,13 @@ def test_answering_models(connection: duckdb.DuckDBPyConnection) -> None:
     assert (other["request_model"], other["share_lately"]) == ("n", 1.0)
 
 
-def test_served_versions(connection: duckdb.DuckDBPyConnection) -> None:
-    def day(time: str, version: str, requests: int, **values: Any) -> dict[str, Any]:
-        row = {"resolution": "day", "prompt": "p", "environment": "prod", "app": "a", "model": "m"}
-        times = {"bucket_start": at(f"{time} 00:00"), "last_event_time": at(f"{time} 09:00")}
-        return {**row, **times, "version": version, "requests": requests, **values}
+def day(time: str, version: str, requests: int, **values: Any) -> dict[str, Any]:
+    row = {"resolution": "day", "prompt": "p", "environment": "prod", "app": "a", "model": "m"}
+    times = {"bucket_start": at(f"{time} 00:00"), "last_event_time": at(f"{time} 09:00")}
+    return {**row, **times, "version": version, "requests": requests, **values}
 
+
+def test_served_versions(connection: duckdb.DuckDBPyConnection) -> None:
     insert(
         connection,
         "rollups",
@@ -454,16 +455,6 @@ def test_served_versions(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_most_served(connection: duckdb.DuckDBPyConnection) -> None:
-    def day(time: str, version: str, requests: int, **values: Any) -> dict[str, Any]:
-        row = {"resolution": "day", "prompt": "p", "environment": "prod", "app": "a", "model": "m"}
-        return {
-            **row,
-            "bucket_start": at(f"{time} 00:00"),
-            "version": version,
-            "requests": requests,
-            **values,
-        }
-
     insert(
         connection,
         "rollups",

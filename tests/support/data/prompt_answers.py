@@ -1,5 +1,6 @@
 """What the API says to the pages about prompts, made of the values that the server serves."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from coalmine_analytics.results.explain import (
     MovedValue,
     RegressionFeature,
 )
-from coalmine_consumers.results import VersionRow
+from coalmine_consumers.results import Facets, VersionRow
 from coalmine_registry.records import Promotion
 from coalmine_rollouts.plan import read_plan
 from coalmine_rollouts.records import Rollout, RolloutHold, RolloutStatus
@@ -34,6 +35,22 @@ def served(value: object) -> Any:
 def page_of(*items: object) -> dict[str, Any]:
     """A page of a list, the last one."""
     return {"items": [served(each) for each in items], "next_cursor": None}
+
+
+def facets_of(versions: Mapping[str, Sequence[str]], app: str = "bot") -> Any:
+    """The values to choose from, of prompts with these versions."""
+    return served(
+        Facets(
+            prompts=[*versions],
+            versions={prompt: [*some] for prompt, some in versions.items()},
+            environments=["prod"],
+            apps=[app],
+            models=["gpt-4o-mini"],
+            complete=True,
+            first_event_time=NOW,
+            last_event_time=NOW,
+        )
+    )
 
 
 def an_alert(fingerprint: str = "a" * 16, **changes: Any) -> Alert:
