@@ -5,8 +5,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ from tests.support.campaign import CAMPAIGN, size
 from tests.support.eventually import eventually
 from tests.support.oracles.store_state import ADDITIVE, assert_same, folded, query
 from tests.support.servers.kafka_broker import KafkaBroker
-from tests.support.servers.spark import missing_spark, start_job
+from tests.support.servers.spark import executors, missing_spark, start_job
 from tests.support.torture.check import check_all
 from tests.support.torture.load import Expected, TortureLoad, expected
 from tests.support.torture.processes import STORE, TortureCollector, Where, _produce_to_kafka
@@ -34,6 +34,7 @@ EVENTS = size(6_000, 2_000_000)
 LOOK_BACK = size(500, 5_000)
 MASTER = "local-cluster[2,1,1024]" if CAMPAIGN else "local[2]"
 """Worker processes of their own take three JVMs."""
+EXECUTOR_KILLS = size(0, 6)
 TIMEOUT_S = size(600, 3_600)
 
 
@@ -64,7 +65,11 @@ def collected(where: Where, messages: int) -> None:
     with opened(where) as store:
         collector = Collector(where.source(store), store, BatchDecoder(SchemaResolver()))
         collector.start()
-        eventually(lambda: consumed(store) >= messages and collector.wait_until_dry(1), what="all")
+        eventually(
+            lambda: consumed(store) >= messages and collector.wait_until_dry(1),
+            within_s=TIMEOUT_S,
+            what="all",
+        )
         assert collector.stop(60)
         assert consumed(store) == messages
 
@@ -89,15 +94,36 @@ def _loads() -> tuple[list[TortureLoad], TortureLoad]:
     return [TortureLoad(1, half, LOOK_BACK), TortureLoad(3, 300)], TortureLoad(2, half, LOOK_BACK)
 
 
-def wait_for(condition: object, what: str, log: Path) -> None:
+def wait_for(condition: Callable[[], bool], what: str, log: Path) -> None:
     deadline = time.monotonic() + TIMEOUT_S
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < deadline, f"no {what}:\n{log.read_text()[-4000:]}"
         time.sleep(0.05)
 
 
+def kill_executors(job: subprocess.Popen[bytes], folder: Path, log: Path) -> int:
+    """Kills an executor each time a batch has a file more, until the job ends; how many."""
+    killed, seen = 0, files_of_batches(folder)
+
+    def more() -> bool:
+        return not files_of_batches(folder) <= seen or job.poll() is not None
+
+    while killed < EXECUTOR_KILLS and job.poll() is None:
+        wait_for(more, "file more", log)
+        seen = files_of_batches(folder)
+        for executor in executors(job)[:1]:
+            with suppress(ProcessLookupError):
+                os.kill(executor, signal.SIGKILL)
+                killed += 1
+    return killed
+
+
+def files_of_batches(folder: Path) -> set[Path]:
+    return set(folder.glob("*/batch=*/segments/*/*/*"))
+
+
 def test_spark_takes_over_from_the_collector_and_counts_the_same_through_kills(
-    kafka: KafkaBroker, topic_prefix: str, tmp_path: Path
+    kafka: KafkaBroker, topic_prefix: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     ensure_topics(kafka.admin(), topic_prefix, partitions=2)
     servers = kafka.bootstrap_servers
@@ -120,12 +146,14 @@ def test_spark_takes_over_from_the_collector_and_counts_the_same_through_kills(
     job = Job(folder, servers, Decoding(topic_prefix), max_events=EVENTS // 6, once=True)
     write_job(tmp_path / "job.json", job)
     spark = start_job(tmp_path / "job.json", MASTER, log)
-    wait_for(lambda: any(folder.glob("*/batch=*/segments/*/*/*")), "file of a batch", log)
+    wait_for(lambda: bool(files_of_batches(folder)), "file of a batch", log)
     kill(spark)  # in the middle of a batch
     server.kill()
     spark = start_job(tmp_path / "job.json", MASTER, log)
     server = TortureCollector(by_spark, tmp_path / "server.log", until_consumed=messages_of(wanted))
+    killed = kill_executors(spark, folder, log)
     assert spark.wait(TIMEOUT_S) == 0, log.read_text()[-4000:]
+    assert killed or not EXECUTOR_KILLS
     server.join(0)
 
     query_ = QueryFolder.newest(folder)
@@ -140,3 +168,7 @@ def test_spark_takes_over_from_the_collector_and_counts_the_same_through_kills(
         reports = [audit(store, deep=True) for store in (mine, theirs)]
     assert [report.ok for report in reports] == [True, True], [report.missing for report in reports]
     assert reports[0].identity == reports[1].identity
+    record_property(
+        "tried",
+        f"{EVENTS:,} events, half of them by Spark; driver and server killed once, executors {killed} times",
+    )

@@ -25,8 +25,8 @@ def test_it_shrinks_when_less_than_a_live_batch_was_there() -> None:
     assert not pace.catching_up
 
 
-def test_live_polls_gather_for_as_long_as_commits_take_within_bounds() -> None:
+def test_live_polls_gather_four_times_as_long_as_commits_take_within_bounds() -> None:
     pace = Pace(POLICY)
-    assert pace.request(0.3).timeout_s == 0.3
+    assert pace.request(0.1).timeout_s == 0.4
     assert pace.request(5.0).timeout_s == 0.5
     assert pace.request(0.01).timeout_s == 0.1

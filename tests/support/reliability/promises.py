@@ -37,6 +37,14 @@ PROMISES: Final = (
         (_KILLS + "_the_spool[100-kills]",),
     ),
     Promise(
+        "Spark in the collector's place counts each event once, as the collector does, whoever is killed.",
+        "repeated, early, late and poisonous events, compared with a collector's row by row",
+        (
+            "tests/spark/test_stream.py::"
+            "test_spark_takes_over_from_the_collector_and_counts_the_same_through_kills",
+        ),
+    ),
+    Promise(
         "A kill at any line of a commit or of housekeeping leaves every row once.",
         "killed at each line, and at random moments",
         (

@@ -47,3 +47,21 @@ def start_job(job_file: Path, master: str, log: Path, **conf: str) -> subprocess
             env={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable},
             start_new_session=True,
         )
+
+
+def executors(job: subprocess.Popen[bytes]) -> list[int]:
+    """Processes of a job's executors, the oldest first; those of `local[N]` are threads of the driver."""
+    return [
+        int(process.name)
+        for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda process: int(process.name))
+        if _is_executor(process, job.pid)
+    ]
+
+
+def _is_executor(process: Path, group: int) -> bool:
+    try:
+        state = (process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        command = (process / "cmdline").read_bytes()
+    except OSError:  # it has ended
+        return False
+    return int(state[2]) == group and b"CoarseGrainedExecutorBackend" in command
