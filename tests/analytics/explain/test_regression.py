@@ -2,19 +2,25 @@
 
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
-import statsmodels.formula.api as smf
 
 from coalmine_analytics.explain.features import SideNames
 from coalmine_analytics.explain.regression import fit, regress
 from coalmine_analytics.metrics import BUILT_IN, Metric
 from coalmine_analytics.results.explain import FeatureRegression, RegressionFeature
 from coalmine_consumers.explain import Sample
+from tests.support.later import later
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import statsmodels.formula.api as smf
+else:
+    pd = later("pandas")
+    smf = later("statsmodels.formula.api")
 
 QUALITY = BUILT_IN[0]
 (ERRORS,) = (metric for metric in BUILT_IN if metric.name == "error_rate")

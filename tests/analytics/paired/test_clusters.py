@@ -1,11 +1,18 @@
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from scipy.stats import ttest_1samp
 
 from coalmine_analytics.paired import clustered, paired_interval
 from coalmine_analytics.paired.bootstrap_t import bootstrap_t
 from coalmine_schemas.errors import InvalidParameter
+from tests.support.later import later
+
+if TYPE_CHECKING:
+    import statsmodels.api as sm
+else:
+    sm = later("statsmodels.api")
 
 
 def test_without_clusters_it_is_the_t_test_of_scipy() -> None:

@@ -4,16 +4,21 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import openai
 import pytest
 
 from coalmine import Coalmine
+from tests.support.later import later
 from tests.support.oracles.produced import requests_of, spooled
 from tests.support.styles.answers import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS
 from tests.support.styles.check import Bench, bench
 from tests.support.styles.style import MESSAGES, OPENAI_MODEL
+
+if TYPE_CHECKING:
+    import openai
+else:
+    openai = later("openai")
 
 _QUESTION = "Where is my refund?"
 _GPT = "gpt-4o-mini-2024-07-18"
