@@ -40,8 +40,8 @@ SMALLEST_CHUNK: Final = 20
 """Messages taken from librdkafka at once when they are huge."""
 
 KEPT_ONE_IN: Final = 500
-"""One in so many messages of a poll is kept until the next one. Python gives memory that holds no object back
-to the system, which clears all of it again for the next poll: a third of what taking messages costs."""
+"""While catching up, one in so many messages of a poll is kept until the next one. Python gives memory that holds
+no object back to the system, which clears all of it again for the next poll: a third of what taking them costs."""
 
 _CLIENT_TROUBLES: Final = ("client", "messages", "look")
 """Problems that are over once a message, or any reply of the broker, arrives."""
@@ -106,7 +106,7 @@ class KafkaSource:
         self._fatal: str | None = None
         self._average_bytes = 4096.0
         self._kept: list[Message] = []
-        """Some of the last poll's messages."""
+        """Some of the last poll's messages, if they were many."""
         self._report_at = 0.0
         self._reported: dict[TopicPartition, int] = {}
         self._reporting = False
@@ -147,7 +147,7 @@ class KafkaSource:
             if self._fatal is not None:
                 raise SourceMisconfigured(self._fatal)
             self._take(messages, assembly)
-            kept += messages[::KEPT_ONE_IN]
+            kept += messages[KEPT_ONE_IN - 1 :: KEPT_ONE_IN]
             self._report()
             if remaining_s <= 0 or (not messages and not assembly.empty):
                 break
@@ -195,6 +195,7 @@ class KafkaSource:
         self._closed = True
         self._consumer.close()
         self._owned.clear()
+        self._kept.clear()
         # The callbacks make cycles with us. If the garbage collector freed the admin client, on whichever
         # thread it runs, that could be the client's own, and librdkafka ends the process then.
         self._look = None
