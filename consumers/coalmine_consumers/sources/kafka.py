@@ -40,8 +40,8 @@ SMALLEST_CHUNK: Final = 20
 """Messages taken from librdkafka at once when they are huge."""
 
 KEPT_ONE_IN: Final = 500
-"""While catching up, one in so many messages of a poll is kept until the next one. Python gives memory that holds
-no object back to the system, which clears all of it again for the next poll: a third of what taking them costs."""
+"""While catching up, one in so many messages of a poll is kept until the next one. Python gives memory that
+holds no object back to the system, which clears it all again for the next poll: a third of the work here."""
 
 _CLIENT_TROUBLES: Final = ("client", "messages", "look")
 """Problems that are over once a message, or any reply of the broker, arrives."""
