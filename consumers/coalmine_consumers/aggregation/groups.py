@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from coalmine_consumers.arrays import IntArray, numbers
+from coalmine_consumers.arrays import IntArray
 
 _DENSE_LIMIT = 1 << 20  # up to here a table of all possible codes is cheaper than sorting the codes
 _CODE_LIMIT = 1 << 40
@@ -47,8 +47,6 @@ def codes_of(column: pa.ChunkedArray | pa.Array) -> Codes:
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(array, pa.ChunkedArray):  # combining no chunks gives a chunked array back
         array = pa.array([], column.type)
-    if pa.types.is_integer(array.type) and not array.null_count:
-        return codes_of_numbers(numbers(array).astype(np.int64))
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
     size = len(array.dictionary)

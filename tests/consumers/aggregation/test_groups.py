@@ -42,10 +42,3 @@ def test_unify_takes_the_second_where_the_first_is_null(rows: list[tuple[str | N
 
 def test_codes_of_no_chunks_are_no_codes() -> None:
     assert len(codes_of(pa.chunked_array([], pa.string())).of_row) == 0
-
-
-@given(st.lists(st.one_of(st.none(), st.integers(-(2**31), 2**31 - 1))))
-def test_whole_numbers_are_told_apart_nulls_included(values: list[int | None]) -> None:
-    groups = group_by(codes_of(pa.array(values, pa.int32())))
-    assert groups.count == len(set(values))
-    assert [values[groups.a_row[group]] for group in groups.of_row] == values
