@@ -51,7 +51,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coalmine_consumers.aggregation.additive import MAGNITUDE_LIMIT, count_rows, total
+from coalmine_consumers.aggregation.additive import MAGNITUDE_LIMIT, add_counts, count_rows, total
 from coalmine_consumers.aggregation.groups import Codes, Groups, codes_of, distinct, group_by
 from coalmine_consumers.aggregation.late import OUTCOME_WINDOW_US, maturities, windows_us
 from coalmine_consumers.aggregation.measures import spans
@@ -148,9 +148,9 @@ class _Added:
         n = count_rows(of_row, groups.count)
         sums = total(of_row, groups.count, _bounded(self.y))
         group = np.flatnonzero(n)
-        metric = pa.repeat(pa.scalar(self.metric, pa.string()), len(group))
         n = n[group] if self.counts else np.zeros(len(group), np.int64)
-        return _Contribution(metric, group, n, n.astype(np.float64), sums[group])
+        metric = pa.array([self.metric], pa.string())
+        return _Contribution(metric, np.zeros_like(group), group, n, n.astype(np.float64), sums[group])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,20 +168,34 @@ class _Named:
         cells = group_by(Codes(of_value, groups.count), Codes(self.name, len(self.names)))
         n = count_rows(cells.of_row, cells.count)
         sums = total(cells.of_row, cells.count, _bounded(self.values))
-        metric = self.names.take(pa.array(self.name[cells.a_row]))
-        return _Contribution(metric, of_value[cells.a_row], n, n.astype(np.float64), sums)
+        name, group = self.name[cells.a_row], of_value[cells.a_row]
+        return _Contribution(self.names, name, group, n, n.astype(np.float64), sums)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Contribution:
-    """What metrics add: one entry per group that has something to add."""
+    """What metrics add: one entry per metric and group that has something to add."""
 
-    metric: pa.Array
-    """Of each entry."""
+    metrics: pa.Array
+    metric: IntArray
+    """Of each entry, an index into the metrics."""
     group: IntArray
     n: IntArray
     x: FloatArray
     y: FloatArray
+
+    def folded(self, of_group: IntArray, groups: int) -> "_Contribution":
+        """What they add to coarser groups.
+
+        Args:
+            of_group: For each group, the coarser one it belongs to.
+            groups: How many coarser groups there are.
+        """
+        coarse = of_group[self.group]
+        cells = group_by(Codes(coarse, groups), Codes(self.metric, len(self.metrics)))
+        n = add_counts(cells.of_row, cells.count, self.n)
+        x, y = (total(cells.of_row, cells.count, each) for each in (self.x, self.y))
+        return _Contribution(self.metrics, self.metric[cells.a_row], coarse[cells.a_row], n, x, y)
 
 
 def cells_name(name: str) -> str:
@@ -347,11 +361,10 @@ def _cell_rows(adding: Sequence[_RowsAdding], more: Sequence[pa.Table] = ()) -> 
         adding: Rows and what they add.
         more: Cells beside these.
     """
+    found = [_cells(rows, added) for rows, added in adding]
     return CellRows(
-        _together([*(_cells(rows, added) for rows, added in adding), *more]),
-        _together(
-            [_cells(rows, added, column) for rows, added in adding for column in _segment_columns(rows)]
-        ),
+        _together([*(each.experiment_cells for each in found), *more]),
+        _together([each.experiment_segment_cells for each in found]),
     )
 
 
@@ -432,7 +445,8 @@ def _not_binary(arms: pa.Table, row: IntArray, name: IntArray, names: pa.Array) 
     n = count_rows(cells.of_row, cells.count)
     metrics = pa.array([f"{NOT_BINARY}{metric}" for metric in names.to_pylist()], pa.string())
     counts = _Contribution(
-        metrics.take(pa.array(name[cells.a_row])),
+        metrics,
+        name[cells.a_row],
         groups.of_row[row][cells.a_row],
         n,
         n.astype(np.float64),
@@ -466,20 +480,30 @@ def _bounded(values: FloatArray) -> FloatArray:
     return np.clip(values, -MAGNITUDE_LIMIT, MAGNITUDE_LIMIT)
 
 
-def _cells(rows: pa.Table, added: Sequence[_Added | _Named], column: str | None = None) -> pa.Table | None:
-    """Cells of all rows, or of those with a value in a column of segments, by it; None without any."""
+def _cells(rows: pa.Table, added: Sequence[_Added | _Named]) -> CellRows:
+    """Cells of all rows, and of those with a value in a column of segments by it."""
     names = [*ARM, "unit_group"]
-    names += [name for name in ("matures_at", column) if name and name in rows.column_names]
+    if "matures_at" in rows.column_names:
+        names.append("matures_at")
     groups = group_by(*(codes_of(rows[name]) for name in names))
     if not added or not groups.count:
-        return None
-    cells = _table(_keys(rows, names, groups), [each.by(groups) for each in added])
-    if column is None:
-        return cells
+        return CellRows()
+    by_segment: list[pa.Table] = []
+    whole: list[_Contribution] | None = None
+    for column in _segment_columns(rows):
+        parts = group_by(groups.as_codes(), codes_of(rows[column]))
+        adding = [each.by(parts) for each in added]
+        by_segment.append(_in_segments(_table(_keys(rows, [*names, column], parts), adding), column))
+        if whole is None:  # adding up groups is far less than adding up rows again
+            whole = [each.folded(groups.of_row[parts.a_row], groups.count) for each in adding]
+    whole = [each.by(groups) for each in added] if whole is None else whole
+    return CellRows(_table(_keys(rows, names, groups), whole), _together(by_segment))
+
+
+def _in_segments(cells: pa.Table, column: str) -> pa.Table:
     cells = cells.filter(cells[column].is_valid())
     key = pa.repeat(pa.scalar(column.removeprefix(COLUMN), pa.string()), cells.num_rows)
-    cells = cells.append_column("segment_key", key)
-    return cells.rename_columns({column: "segment_value"})
+    return cells.append_column("segment_key", key).rename_columns({column: "segment_value"})
 
 
 def _table(keys: pa.Table, contributions: Sequence[_Contribution]) -> pa.Table:
@@ -487,7 +511,7 @@ def _table(keys: pa.Table, contributions: Sequence[_Contribution]) -> pa.Table:
     return pa.table(
         {
             **{name: keys[name] for name in keys.column_names},
-            "metric": pa.concat_arrays([each.metric for each in contributions]),
+            "metric": pa.concat_arrays([each.metrics.take(pa.array(each.metric)) for each in contributions]),
             "n": pa.array(np.concatenate([each.n for each in contributions])),
             "sum_x": pa.array(np.concatenate([each.x for each in contributions])),
             "sum_y": pa.array(np.concatenate([each.y for each in contributions])),

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import duckdb
+import pyarrow as pa
 
 from coalmine_consumers.collector.decode import DecodedBatch, RequestPricer, decode_batch, refused_batch
 from coalmine_consumers.collector.garbage import collection_paused
@@ -129,6 +130,8 @@ class Collector:
 
     def start(self) -> None:
         """Starts both threads. Returns at once."""
+        # Arrow's own allocators give a batch's memory back to the system, which clears it for the next batch.
+        pa.set_memory_pool(pa.system_memory_pool())
         self._source.start(self._store.positions, self._pipe.wait_quiet)
         self._writer.start()
         self._reader.start()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import pyarrow as pa
 
+from coalmine_consumers.aggregation.coded_names import coded_names
 from coalmine_consumers.raw import (
     READ_EVENTS,
     UNROUTABLE,
@@ -84,7 +85,7 @@ class DecodedBatch:
     tables: Mapping[ReadEvent, pa.Table]
     """Rows by event in the canonical Arrow schema (`coalmine_schemas.batch.arrow_schema`), in read order.
 
-    Events with no row may be absent.
+    Names of requests may be coded. Events with no row may be absent.
     """
     dead_letters: Sequence[FailedMessage]
     consumed: Mapping[LedgerEvent, int]
@@ -160,7 +161,7 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
         if result.table.num_rows:
             tables[event] = result.table
     if "requests" in tables:
-        tables["requests"] = pricer.price_requests(tables["requests"])
+        tables["requests"] = pricer.price_requests(coded_names(tables["requests"]))
     if raw.unroutable:
         consumed[UNROUTABLE] = len(raw.unroutable)
         dead_letters.extend(_unroutable(message, failed_at) for message in raw.unroutable)

@@ -24,6 +24,7 @@ from coalmine_consumers.aggregation.cells import (
     request_cells,
     score_cells,
 )
+from coalmine_consumers.aggregation.coded_names import coded_names
 from coalmine_consumers.aggregation.groups import distinct
 from coalmine_consumers.aggregation.named_values import NamedValues
 from coalmine_consumers.aggregation.references import References, read_references, references_for
@@ -32,7 +33,7 @@ from coalmine_consumers.aggregation.segments import OTHER, read_segments, segmen
 from coalmine_consumers.arrays import microseconds
 from coalmine_consumers.collector.decode import DecodedBatch, LedgerEvent, Ready
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
-from coalmine_consumers.sql import lent, quote_identifier
+from coalmine_consumers.sql import quote_identifier
 from coalmine_consumers.store.attribution import Arrivals, attribute_feedback, attribute_scores
 from coalmine_consumers.store.deployments import insert_deployments
 from coalmine_consumers.store.ids import Ids
@@ -56,7 +57,7 @@ from coalmine_consumers.store.outcomes import (
 )
 from coalmine_consumers.store.placement import insert_hot, split
 from coalmine_consumers.store.positions import move_positions, read_positions, require_starts
-from coalmine_consumers.store.rows import coded_names, ids_of, stored_rows, with_model
+from coalmine_consumers.store.rows import ids_of, stored_rows, with_model
 from coalmine_consumers.store.segments import Segment, attach_segment, write_segment
 from coalmine_consumers.store.settings import StoreSettings
 from coalmine_consumers.store.views import refresh_view
@@ -96,8 +97,10 @@ class BatchWriter:
             ingest_id, now = ready.ingest_id, ready.written_at
         else:
             ready = None
-        coded = coded_names(batch.tables)
-        tables, beyond = within_limits(self.connection, coded, self.settings, now)
+        decoded = dict(batch.tables)
+        if (requests := decoded.get("requests")) is not None:
+            decoded["requests"] = coded_names(requests)
+        tables, beyond = within_limits(self.connection, decoded, self.settings, now)
         for kind, events in beyond.items():
             text = "%d events have a new %s, of which there are too many today; stored as %s"
             _limited.report(kind, text, events, kind, OTHER)
@@ -270,13 +273,13 @@ class BatchWriter:
     def _append(self, *groups: RollupRows | CellRows) -> None:
         for group in groups:
             for field in fields(group):
-                rows: pa.Table | None = getattr(group, field.name)
-                if rows is not None and rows.num_rows:
-                    with lent(self.connection, appended=rows):
-                        table = quote_identifier(field.name)
-                        self.connection.execute(
-                            f"INSERT INTO {table} BY NAME SELECT * FROM appended"  # noqa: S608
-                        )
+                appended: pa.Table | None = getattr(group, field.name)
+                if appended is not None and appended.num_rows:
+                    table = quote_identifier(field.name)
+                    # DuckDB finds `appended` here, which takes half the time of lending it.
+                    self.connection.execute(
+                        f"INSERT INTO {table} BY NAME SELECT * FROM appended"  # noqa: S608
+                    )
 
     def _counts(
         self, batch: DecodedBatch, new: Mapping[IngestedEvent, _New], new_deployments: int, now: datetime

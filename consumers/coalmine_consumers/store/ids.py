@@ -73,8 +73,11 @@ class Ids:
         """Ascending indexes of each id's first occurrence."""
         order = self.order()
         high, low = self.high[order], self.low[order]
-        again = (high[1:] == high[:-1]) & (low[1:] == low[:-1])
-        return np.sort(order[np.append(True, ~again)[: len(order)]])
+        again = np.zeros(len(order), np.bool_)
+        again[1:] = (high[1:] == high[:-1]) & (low[1:] == low[:-1])
+        is_first = np.empty_like(again)
+        is_first[order] = ~again
+        return np.flatnonzero(is_first)
 
     def find(self, wanted: "Ids") -> IndexArray:
         """Where each wanted id is in this column, or -1. No id may occur here twice."""

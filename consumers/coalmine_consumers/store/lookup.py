@@ -107,6 +107,8 @@ def _segments_with(
         statement("overlapping_segments", __package__),
         params={"event": event, "min_id": least, "max_id": greatest},
     ).fetchall()
+    if not rows:
+        return []
     high = np.sort(ids.high)  # the first half decides as well as the whole id, but for ties, which are kept
     return [
         str(directory / path)

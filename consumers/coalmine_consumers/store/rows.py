@@ -1,45 +1,17 @@
 """Decoded events as the store's own rows: 16-byte ids, and texts with few values coded once."""
 
-from collections.abc import Mapping
 from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coalmine_consumers.aggregation.coded_names import coded_names
 from coalmine_consumers.aggregation.groups import codes_of, distinct, unify
-from coalmine_consumers.raw import IngestedEvent, ReadEvent
+from coalmine_consumers.raw import IngestedEvent
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.segments import ID_COLUMN, UUID_COLUMNS
 from coalmine_schemas.identifiers import unit_group
-
-_CODED = (
-    "app",
-    "environment",
-    "prompt",
-    "version",
-    "variant",
-    "experiment",
-    "request_model",
-    "response_model",
-)
-# Coded columns serve rollups, cells and Parquet alike. Coding more than the keys does not pay for itself.
-
-
-def coded_names(tables: Mapping[ReadEvent, pa.Table]) -> dict[ReadEvent, pa.Table]:
-    """The events, with names of requests coded once for everything that looks at them."""
-    coded = dict(tables)
-    if (requests := coded.get("requests")) is not None:
-        coded["requests"] = _coded(requests.combine_chunks())
-    return coded
-
-
-def _coded(requests: pa.Table) -> pa.Table:
-    for name in _CODED:
-        if not pa.types.is_dictionary(requests.schema.field(name).type):
-            place = requests.column_names.index(name)
-            requests = requests.set_column(place, name, pc.dictionary_encode(requests[name]))
-    return requests
 
 
 def stored_rows(event: IngestedEvent, decoded: pa.Table, ingest_id: int, ingested_at: datetime) -> pa.Table:
@@ -57,7 +29,7 @@ def stored_rows(event: IngestedEvent, decoded: pa.Table, ingest_id: int, ingeste
     if event == "requests":
         place = rows.column_names.index("unit_group")
         rows = rows.set_column(place, "unit_group", _unit_groups(rows["unit_id"]))
-        rows = _coded(rows)
+        rows = coded_names(rows)
         if "cost_uncached_nano_usd" not in rows.column_names:  # nobody priced them
             rows = rows.append_column("cost_uncached_nano_usd", pa.nulls(rows.num_rows, pa.int64()))
     count = rows.num_rows

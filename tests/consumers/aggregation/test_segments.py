@@ -89,6 +89,33 @@ def test_a_request_counts_in_each_of_its_segments(store: Store) -> None:
     assert_the_same_again(store)
 
 
+@pytest.mark.parametrize("keys", [("plan",), ("plan", "language"), ("unheard",)])
+def test_cells_of_all_requests_are_the_same_with_declared_segments(
+    tmp_path: Path, keys: tuple[str, ...]
+) -> None:
+    segments = [(), (("plan", "pro"),), (("plan", "free"), ("language", "de"))]
+    rows = [
+        inside(
+            number,
+            *segments[number % 3],
+            unit_id=f"user-{number % 11}",
+            error_type="timeout" if number % 7 == 0 else None,
+            cost_nano_usd=None if number % 5 == 0 else number,
+            metrics=[("quality", number / 7)] if number % 2 else [],
+        )
+        for number in range(60)
+    ]
+    with (
+        closing(opened(tmp_path / "apart", *keys)) as apart,
+        closing(opened(tmp_path / "whole")) as whole,
+    ):
+        for each in (apart, whole):
+            freeze_windows(each, "exp")
+            each.commit(Feed().batch(rows))
+        assert_same(folded(apart, "experiment_cells"), folded(whole, "experiment_cells"))
+        assert folded(apart, "experiment_cells")
+
+
 def test_what_is_said_later_goes_to_the_segments_of_its_request(store: Store) -> None:
     freeze_windows(store, "exp")
     about, other = inside(1, ("plan", "pro")), inside(2, ("plan", "free"))

@@ -7,6 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coalmine_consumers.aggregation.coded_names import coded_names
 from coalmine_consumers.collector.decode import decode_batch
 from coalmine_consumers.collector.pricing import Pricer
 from coalmine_consumers.raw import (
@@ -47,7 +48,11 @@ def raw(**columns: RawColumn) -> RawBatch:
 def test_good_messages_become_rows_in_order_in_the_canonical_schema() -> None:
     scores = [ENCODER.encode("scores", FACTORY.score(number)) for number in range(3)]
     batch = decode_batch(raw(requests=column(GOOD), scores=column(scores)), DECODER, NoPricer())
-    assert batch.tables["requests"].schema == arrow_schema("requests")
+    requests, schema = batch.tables["requests"], arrow_schema("requests")
+    assert requests.column_names == schema.names
+    for field in schema:  # names are coded
+        kind = requests[field.name].type
+        assert (kind.value_type if pa.types.is_dictionary(kind) else kind) == field.type
     assert batch.tables["requests"]["request_id"].to_pylist() == [FACTORY.request_id(n) for n in range(20)]
     assert batch.tables["scores"].num_rows == 3
     assert batch.consumed == {"requests": 20, "scores": 3}
@@ -103,6 +108,13 @@ def test_requests_without_a_cost_are_priced() -> None:
     }
     batch = decode_batch(raw(requests=column([ENCODER.encode("requests", record)])), DECODER, Pricer())
     assert batch.tables["requests"]["cost_nano_usd"].to_pylist() == [210_000]
+
+
+def test_names_of_requests_are_coded_once_for_all_that_follows() -> None:
+    requests = decode_batch(raw(requests=column(GOOD)), DECODER, NoPricer()).tables["requests"]
+    for name in ("prompt", "experiment", "response_model"):
+        assert pa.types.is_dictionary(requests[name].type)
+    assert coded_names(requests).equals(requests)
 
 
 def test_positions_gaps_and_retired_partitions_pass_through() -> None:

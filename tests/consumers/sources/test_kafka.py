@@ -20,7 +20,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from coalmine_consumers.errors import SourceMisconfigured, SourceUnavailable
 from coalmine_consumers.raw import TopicPartition
-from coalmine_consumers.sources.kafka import KafkaSource
+from coalmine_consumers.sources.kafka import KEPT_ONE_IN, KafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, store_instance_id
 from coalmine_consumers.sources.kafka_topics import ensure_topics
 from coalmine_schemas.topics import topic_name
@@ -89,7 +89,21 @@ def test_messages_are_in_memory_no_longer_than_their_batch(harness: KafkaHarness
     ledger = Ledger()
     source = open_source(harness.settings(), ledger)
     drain(source, ledger, 10)
-    assert not any(isinstance(each, Message) for each in gc.get_objects())
+    assert not messages_in_memory()
+
+
+def test_of_many_messages_few_are_kept_until_the_next_poll(harness: KafkaHarness, open_source: Open) -> None:
+    harness.produce("requests", some("a", 3 * KEPT_ONE_IN))
+    ledger = Ledger()
+    source = open_source(harness.settings(), ledger)
+    drain(source, ledger, 3 * KEPT_ONE_IN)
+    assert messages_in_memory() <= 3
+    assert source.poll(10, 0.1) is None
+    assert not messages_in_memory()
+
+
+def messages_in_memory() -> int:
+    return sum(isinstance(each, Message) for each in gc.get_objects())
 
 
 def test_committed_positions_show_in_lag_tools(harness: KafkaHarness, open_source: Open) -> None:
