@@ -11,6 +11,7 @@ That one becomes a dead letter, and the others go on.
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -131,7 +132,8 @@ class Collector:
     def start(self) -> None:
         """Starts both threads. Returns at once."""
         # Arrow's own allocators give a batch's memory back to the system, which clears it for the next batch.
-        pa.set_memory_pool(pa.system_memory_pool())
+        if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
+            pa.set_memory_pool(pa.system_memory_pool())
         self._source.start(self._store.positions, self._pipe.wait_quiet)
         self._writer.start()
         self._reader.start()

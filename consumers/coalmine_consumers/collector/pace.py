@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 _GATHERED_PER_COMMIT: Final = 4
-"""A commit costs the same for one event as for hundreds, so gathering takes four times as long: a service that
-sends all the time keeps the writing thread busy for a fifth of it, not for half."""
+"""A commit costs the same for one event as for hundreds, so gathering takes four times as long: a service
+that sends all the time keeps the writing thread busy for a fifth of it, not for half."""
 
 
 @dataclass(frozen=True, slots=True)
