@@ -39,6 +39,12 @@ WARM = (
     *("coalmine_server.services.evals", "coalmine_server.api.middleware", "coalmine_server.api.sent"),
     *("coalmine_server.api.prompt_scope.middleware", "coalmine_server.api.shared_answers"),
     *("coalmine_consumers.store.commit", "coalmine_registry.storage.statements"),
+    *("coalmine_server.cli.configuration.carry_out", "coalmine_server.cli.configuration.commands"),
+    *("coalmine_server.cli.evals.group", "coalmine_server.cli.evals.place", "coalmine_server.cli.readout"),
+    *("coalmine_server.cli.prompts.inspect", "coalmine_server.cli.prompts.promotions"),
+    *("coalmine_server.cli.prompts.push", "coalmine_server.cli.prompts.rollouts"),
+    *("coalmine_server.cli.configuration.compare", "coalmine_server.cli.configuration.serving"),
+    *("coalmine_server.cli.configuration.trials", "coalmine_registry.prompt_files.source"),
     *("encodings.idna", "fastapi.telemetry._runtime", "typer._adapters", "typer._click.decorators"),
 )
 """Imported before the first fork: what a server and nearly every command would import.
