@@ -1,20 +1,13 @@
 """A home with what the demonstration leaves: hours of simulated services, rollouts, decisions, alerts."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-_DEMO = """
-import coalmine_server.rollout_story as story
-story.CALLS_PER_S = {calls_per_s}
-story.STEP_S = {step_s}
-story.WAIT_S = 600.0
-from coalmine_server.cli import main
-main()
-"""
+from tests.support.processes.coalmine_process import coalmine
+from tests.support.processes.warm_command import CONSTANTS
+
+_STORY: Final = "coalmine_server.rollout_story"
 
 
 def fill_demo_home(home: Path, *, calls_per_s: float, step_s: float, seed: int = 0) -> Any:
@@ -32,16 +25,12 @@ def fill_demo_home(home: Path, *, calls_per_s: float, step_s: float, seed: int =
     Raises:
         RuntimeError: It failed; with what it said.
     """
-    home.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-c", _DEMO.format(calls_per_s=calls_per_s, step_s=step_s)]
-    done = subprocess.run(
-        [*command, "demo", "--headless", "--seconds", "1", "--seed", str(seed), "--json"],
-        env={**os.environ, "COALMINE_HOME": str(home)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=1_200,
-        check=False,
+    constants = {f"{_STORY}:CALLS_PER_S": calls_per_s, f"{_STORY}:STEP_S": step_s, f"{_STORY}:WAIT_S": 600.0}
+    done = coalmine(
+        *("demo", "--headless", "--seconds", "1", "--seed", str(seed), "--json"),
+        home=home,
+        env={CONSTANTS: json.dumps(constants)},
+        timeout_s=1_200,
     )
     if done.returncode != 0:
         raise RuntimeError(done.stdout + done.stderr)
