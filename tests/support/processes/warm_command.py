@@ -230,6 +230,7 @@ def wait() -> NoReturn:
             importlib.import_module(name)
     importlib.import_module("coalmine_server.api.app").openapi_document()  # imports all routes
     importlib.import_module("tests.support.doubles.migrated_store").copy_migrated_stores()
+    importlib.import_module("tests.support.doubles.migrated_registry").copy_migrated_registries()
     build = importlib.import_module("typer.main")
     vars(build)["get_command"] = functools.cache(
         build.get_command
