@@ -122,12 +122,18 @@ def warm_command_is_shared(share_server: Callable[[str], None]) -> Iterator[None
 
 
 @pytest.fixture(scope="session", autouse=True)
-def stores_are_copies() -> None:
+def stores_and_registries_are_copies() -> None:
     """Where there are any: tests of the other parts import none."""
     if "coalmine_consumers.store.store" in sys.modules:
+        from tests.support.doubles.last_close import skip_last_checkpoints  # noqa: PLC0415
         from tests.support.doubles.migrated_store import copy_migrated_stores  # noqa: PLC0415
 
         copy_migrated_stores()
+        skip_last_checkpoints(lambda: _test_is_over)
+    if "coalmine_registry.registry" in sys.modules:
+        from tests.support.doubles.migrated_databases import copy_migrated_registries  # noqa: PLC0415
+
+        copy_migrated_registries()
 
 
 @pytest.fixture(scope="session")
@@ -209,6 +215,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Says in the results of a campaign how each was run: what was not run in full proves no promise."""
     if CAMPAIGN:
         item.user_properties += [("form", "full"), ("seed", SEED)]
+
+
+_test_is_over = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None]:
+    """Says that what is closed from now on stays closed."""
+    global _test_is_over  # noqa: PLW0603 - one test runs at a time
+    _test_is_over = True
+    try:
+        yield
+    finally:
+        _test_is_over = False
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from coalmine_registry import registry
 from coalmine_registry.storage import Database, database
+from tests.support.doubles import migrated_databases
 from tests.support.doubles.migrated_databases import OPEN, copy_migrated_databases
 from tests.support.doubles.small_disk import mounted_disk
 
@@ -33,6 +35,16 @@ def test_a_copy_has_what_opening_makes(name: str, tmp_path: Path, request: pytes
     OPEN[name](made).close()
     request.getfixturevalue("copied")
     Database(copy, name=name).close()
+    assert len(_content(made)) > 10
+    assert _content(copy) == _content(made)
+
+
+def test_registries_of_tests_are_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert vars(registry)["migrate"] is migrated_databases._migrate_copy
+    made, copy = tmp_path / "made", tmp_path / "copy"
+    registry.Registry.open(copy).close()
+    monkeypatch.setitem(migrated_databases._made, "registry", b"")
+    registry.Registry.open(made).close()
     assert len(_content(made)) > 10
     assert _content(copy) == _content(made)
 

@@ -17,10 +17,12 @@ from coalmine_analytics.results.readout import MetricReadout, Readout
 from coalmine_consumers.experiments import Look, append_look, experiment_sums, looks
 from coalmine_consumers.maintenance import rebuild
 from coalmine_consumers.store import Store
+from tests.support.campaign import size
 from tests.support.data.looked_at import CountedPlans, SetClock
 from tests.support.data.store_feed import START, Feed, many_requests, reactions_to
 from tests.support.oracles.store_state import by_hand, freeze_windows, query
 
+COUNT = size(1_000, 3_000)
 PLANS = FixedPlans(Plan(weights={"control": 1, "treatment": 1}))
 
 
@@ -36,7 +38,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
-def commit(store: Store, feed: Feed, seed: int, count: int = 3_000) -> None:
+def commit(store: Store, feed: Feed, seed: int, count: int = COUNT) -> None:
     requests = many_requests(count, seed=seed, start=START + timedelta(hours=6 * seed))
     feedback, scores = reactions_to(requests, seed=seed)
     store.commit(feed.batch(requests, feedback, scores))
@@ -123,7 +125,7 @@ def test_an_arm_has_values_of_its_own_with_what_raw_rows_leave_open(store: Store
 def test_costs_and_latencies_are_capped_and_shown_as_they_are_too(store: Store, clock: SetClock) -> None:
     feed = Feed()
     for seed in range(4):
-        commit(store, feed, seed)
+        commit(store, feed, seed, count=3_000)
     readout = Readouts(store, PLANS, clock=clock).current("exp-1")
     latency = metric(readout, "latency_ms")
     assert latency.value is not None
@@ -163,8 +165,8 @@ def test_looks_are_stored_before_they_are_seen_and_nothing_new_is_no_look(
     assert readouts.path("exp-1") == seen
     stored = looks(store.reader(), "exp-1")
     assert [(each.look_id, each.through_ingest_id, each.requests) for each in stored] == [
-        (1, 1, 3_000),
-        (2, 2, 6_000),
+        (1, 1, COUNT),
+        (2, 2, 2 * COUNT),
     ]
     assert readouts.path("exp-1", limit=1) == seen[1:]
 
@@ -292,7 +294,7 @@ def test_the_background_looks_at_what_has_grown(store: Store, clock: SetClock) -
     commit(store, feed, 0)
     (first,) = readouts.take_due()
     assert readouts.take_due() == []
-    commit(store, feed, 1, count=20)  # less than 1 %
+    commit(store, feed, 1, count=COUNT // 150)  # less than 1 %
     assert readouts.take_due() == []
     clock.move(minutes=61)
     (second,) = readouts.take_due()

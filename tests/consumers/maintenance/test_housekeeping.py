@@ -129,10 +129,10 @@ def test_it_runs_in_a_thread_beside_commits_until_it_is_told_to_stop(store: Stor
     thread = threading.Thread(target=keeper.run, args=(stop,))
     thread.start()
     feed = Feed()
-    for part in range(size(8, 15)):
+    for part in range(size(5, 15)):
         requests = many_requests(40, part, start=datetime.now(UTC) - timedelta(hours=1), hours=0.5)
         store.commit(feed.batch(requests, *reactions_to(requests, part)))
-    while keeper.health().runs < size(25, 50):
+    while keeper.health().runs < size(12, 50):
         stop.wait(0.01)
     stop.set()
     thread.join(30)
@@ -141,6 +141,6 @@ def test_it_runs_in_a_thread_beside_commits_until_it_is_told_to_stop(store: Stor
     settle(keeper, datetime.now(UTC))
     report = audit(store, deep=True)
     assert report.ok, report.missing
-    assert count(store, "requests") == 40 * size(8, 15)
+    assert count(store, "requests") == 40 * size(5, 15)
     by_hand(store, "DELETE FROM requests_hot")
-    assert count(store, "requests") == 40 * size(8, 15)
+    assert count(store, "requests") == 40 * size(5, 15)

@@ -25,7 +25,7 @@ from tests.support.torture.check import check_all
 from tests.support.torture.load import Sent, TortureLoad, expected
 from tests.support.torture.processes import STORE
 
-THIRD = size(1_000, 3_000)
+THIRD = size(600, 3_000)
 LOAD = TortureLoad(1, 3 * THIRD, look_back=THIRD)
 SETTINGS = replace(STORE, segment_min_rows=THIRD * 2 // 3, segment_min_day_rows=THIRD // 6)
 MESSAGES = list(LOAD.messages())

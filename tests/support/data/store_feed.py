@@ -1,5 +1,6 @@
 """Decoded batches for stores under test: made from plain values, or in bulk from a seed."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -165,7 +166,7 @@ def many_requests(
         np.datetime64(start.replace(tzinfo=None), "us") + (seconds * 1e6).astype("timedelta64[us]")
     ).astype(np.int64)
     units = random.zipf(1.5, count) % 5_000
-    groups = np.array([unit_group(f"user-{unit}") for unit in range(5_000)], np.int32)
+    groups = _groups()
     variant = np.where(units % 2 == 0, "control", "treatment")
 
     def maybe(values: np.ndarray[Any, Any], share: float) -> pa.Array:
@@ -249,6 +250,11 @@ def reactions_to(requests: pa.Table, seed: int = 11, share: float = 0.2) -> tupl
         )
         for schema in (feedback_schema, scores_schema)
     )
+
+
+@functools.cache
+def _groups() -> np.ndarray[Any, Any]:
+    return np.array([unit_group(f"user-{unit}") for unit in range(5_000)], np.int32)
 
 
 def _repeated(value: str, count: int) -> pa.Array:

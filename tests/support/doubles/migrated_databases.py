@@ -12,14 +12,14 @@ from sqlalchemy import URL, Engine
 
 from coalmine_alerts.storage.open import open_database as open_alerts
 from coalmine_evals.storage.open import open_database as open_evals
-from coalmine_registry.registry import Registry
-from coalmine_registry.storage import database
+from coalmine_registry import registry
+from coalmine_registry.storage import Database, database, migrate
 from coalmine_schemas.atomic_file import write_atomically
 
 _engine = database._sqlite_engine
 
 OPEN: Mapping[str, Callable[[Path], Any]] = {
-    "registry": Registry.open,
+    "registry": registry.Registry.open,
     "alerts": open_alerts,
     "evals": open_evals,
 }
@@ -30,12 +30,29 @@ _made: dict[str, bytes] = {}
 
 def copy_migrated_databases() -> None:
     """From now on, in this process and those forked from it; each opening still migrates what is missing."""
-    for name, open_new in OPEN.items():
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, name)
-            open_new(path).close()
-            _made[name] = path.read_bytes()
+    for name in OPEN:
+        _make(name)
     database._sqlite_engine = _engine_of_copy
+
+
+def copy_migrated_registries() -> None:
+    """Those alone that are opened as registries: tests of databases themselves make them by migrations."""
+    _make("registry")
+    vars(registry)["migrate"] = _migrate_copy
+
+
+def _make(name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        OPEN[name](path).close()
+        _made[name] = path.read_bytes()
+
+
+def _migrate_copy(opened: Database) -> None:
+    if opened.is_sqlite:
+        with contextlib.suppress(OSError):  # a full disk, or no rights: the database's to tell of
+            _copy(_made["registry"], Path(str(opened._engine.url.database)))
+    migrate(opened)
 
 
 def _engine_of_copy(url: URL, name: str, wait_s: float) -> Engine:
