@@ -17,6 +17,9 @@ from coalmine_server.workers.worker import Worker
 LOOK_S: Final = 1.0
 """How often to look for messages that are due."""
 
+FIRST_AFTER_S: Final = 3.0
+"""A server that has just started answers first: to look at everything takes it as long as half its start."""
+
 CONNECTED_S: Final = 10.0
 """How often to look whether the connection to Slack stands."""
 
@@ -42,7 +45,8 @@ def alert_workers(alerting: Alerting, every_s: float) -> Sequence[Worker]:
             messages.wake()
         return every_s
 
-    return Worker("alerts", evaluate, again_after_s=every_s), messages
+    first_after_s = min(every_s, FIRST_AFTER_S)
+    return Worker("alerts", evaluate, first_after_s=first_after_s, again_after_s=every_s), messages
 
 
 def buttons_worker(alerting: Alerting, settings: AlertsSettings) -> Worker | None:
