@@ -304,8 +304,8 @@ class IngestService:
         self._collector = collector
         try:
             committed = 0
-            while not self._stop.is_set():
-                if collector.wait(WATCH_EVERY_S):
+            while not self._stop.wait(WATCH_EVERY_S):
+                if collector.wait(0):
                     break
                 self._check_lease()
                 if (batches := collector.health().batches) != committed:
