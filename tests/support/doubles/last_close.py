@@ -1,6 +1,9 @@
 """A store that is closed when its test is over writes no checkpoint: nobody opens it again."""
 
 from collections.abc import Callable
+from contextlib import suppress
+
+import duckdb
 
 from coalmine_consumers.store import Store
 
@@ -16,7 +19,8 @@ def skip_last_checkpoints(test_is_over: Callable[[], bool]) -> None:
 
     def close(self: Store) -> None:
         if test_is_over():
-            self._connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+            with suppress(duckdb.ConnectionException):  # the test has closed it already
+                self._connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         _close(self)
 
     Store.close = close  # type: ignore[method-assign]
