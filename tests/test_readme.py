@@ -84,7 +84,8 @@ def test_a_document_works_for_whoever_follows_it_in_an_empty_folder(tmp_path: Pa
     steps = [block for block in _STEPS if _name(block.path) == document]
     assert not [block for block in steps if block.skip or block.setup], "readers see no hidden set-up"
     printed = follow(steps, tmp_path)
-    assert [words for words in _FOLLOWED[document] if words not in printed] == []
+    missing = [words for words in _FOLLOWED[document] if words not in printed]
+    assert missing == [], f"not in what was printed:\n{printed}"
 
 
 @pytest.mark.parametrize("path", sorted({block.path for block in _PYTHON}), ids=_name)
