@@ -13,7 +13,7 @@ PYTHON ?=
 DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
-# Processes that share the tests, each with a broker of its own. Many tests wait more than they compute.
+# Processes that share the tests and one broker. Many tests wait more than they compute.
 TEST_WORKERS ?= 3
 # How often a campaign runs the torture tests, each time with another seed.
 CAMPAIGN_ROUNDS ?= 5
