@@ -18,7 +18,7 @@ import pyarrow as pa
 from coalmine_consumers.aggregation.groups import Codes, codes_of, distinct, group_by
 from coalmine_consumers.aggregation.named_values import NamedValues
 from coalmine_consumers.arrays import BoolArray, FloatArray, IntArray
-from coalmine_consumers.sql import fetch_rows, fetch_table, lent, replace_rows
+from coalmine_consumers.sql import append_rows, fetch_rows, fetch_table, lent, replace_rows
 from coalmine_schemas.ranges import Range
 
 LOW_QUANTILE, HIGH_QUANTILE = 0.005, 0.995
@@ -164,8 +164,7 @@ def _keep(connection: duckdb.DuckDBPyConnection, values: Mapping[Key, FloatArray
         return
     at = np.repeat(np.arange(len(values)), [len(each) for each in values.values()])
     rows = _table(values).take(at).append_column("value", pa.array(np.concatenate([*values.values()])))
-    with lent(connection, kept=rows):
-        connection.execute("INSERT INTO experiment_first_values BY NAME SELECT * FROM kept").fetchall()
+    append_rows(connection, "experiment_first_values", rows)
 
 
 def _forget(connection: duckdb.DuckDBPyConnection, keys: Collection[Key]) -> None:

@@ -173,6 +173,8 @@ def read_references(
     connection: duckdb.DuckDBPyConnection, experiments: Sequence[str] | None = None
 ) -> list[Reference]:
     """References of all experiments, or of some."""
+    if experiments is not None and not experiments:
+        return []
     rows = fetch_table(
         connection,
         "SELECT * FROM experiment_references "

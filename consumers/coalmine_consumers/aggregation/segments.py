@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from coalmine_consumers.aggregation.groups import codes_of, distinct
 from coalmine_consumers.arrays import BoolArray, IntArray
-from coalmine_consumers.sql import fetch_rows, fetch_table, lent
+from coalmine_consumers.sql import append_rows, fetch_rows, fetch_table
 from coalmine_schemas.declared_segments import MOST_VALUES, check_keys
 
 OTHER: Final = "(other)"
@@ -205,6 +205,5 @@ def segments_for(connection: duckdb.DuckDBPyConnection, inside: pa.Table) -> Seg
     if fresh:
         columns = ("experiment", "segment_key", "segment_value")
         rows = pa.table(dict(zip(columns, map(list, zip(*fresh, strict=True)), strict=True)))
-        with lent(connection, fresh_values=rows):
-            connection.execute("INSERT INTO experiment_segment_values BY NAME FROM fresh_values").fetchall()
+        append_rows(connection, "experiment_segment_values", rows)
     return Segments(stored.keys, values)

@@ -25,7 +25,7 @@ from coalmine_consumers.drift.watched import (
     write_watched,
 )
 from coalmine_consumers.maintenance.horizon import raw_horizon
-from coalmine_consumers.sql import fetch_rows, lent, statement
+from coalmine_consumers.sql import append_rows, fetch_rows, lent, statement
 from coalmine_consumers.store import Store, Stretch, narrow, widen
 from coalmine_consumers.store.ledger import last_ingest_id
 from coalmine_consumers.store.reader import Snapshot
@@ -231,10 +231,7 @@ class _Summing:
                         f"AND {name}.{column} >= gone.since AND {name}.{column} < gone.until"
                     ).fetchall()
                 if rows:
-                    with lent(connection, added_rows=pa.concat_tables(rows)):
-                        connection.execute(
-                            f"INSERT INTO {name} BY NAME SELECT * FROM added_rows"  # noqa: S608
-                        ).fetchall()
+                    append_rows(connection, name, pa.concat_tables(rows))
 
     def _frozen(self, watched: Watched) -> Watched:
         """With its reference, if that is complete now."""

@@ -22,7 +22,7 @@ from coalmine_consumers.maintenance.recount import Batches, Counted, Relations, 
 from coalmine_consumers.maintenance.scratch import SCRATCH, Scratch, scratch
 from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
-from coalmine_consumers.sql import fetch_table, lent, statement
+from coalmine_consumers.sql import append_rows, fetch_table, statement
 from coalmine_consumers.store import (
     ID_COLUMN,
     Segment,
@@ -125,7 +125,7 @@ class _Expiry:
         if segment.event == "scores":  # outcomes are about the requests they are attributed to
             ids = f"SELECT score_id FROM {reactions}"  # noqa: S608 - our own
             reactions = f"(SELECT * FROM {with_outcomes(reactions)} WHERE score_id IN ({ids}))"  # noqa: S608
-        (bounds,) = cursor.sql(f"SELECT min(request_id), max(request_id) FROM {reactions}").fetchall()  # noqa: S608
+        (bounds,) = cursor.execute(f"SELECT min(request_id), max(request_id) FROM {reactions}").fetchall()  # noqa: S608
         kept = [
             each
             for each in self._live
@@ -137,7 +137,7 @@ class _Expiry:
         query = statement("reactions_to_kept_requests", __package__).format(
             reactions=reactions, requests=self._scan(cursor, "requests", kept, "TRUE")
         )
-        ((found,),) = cursor.sql(query, params={"min_id": bounds[0], "max_id": bounds[1]}).fetchall()
+        ((found,),) = cursor.execute(query, {"min_id": bounds[0], "max_id": bounds[1]}).fetchall()
         return int(found) > 0
 
     def _count_expiring(self) -> Iterator[Counted]:
@@ -179,7 +179,7 @@ class _Expiry:
             return
         reactions = self._scan(cursor, event, expiring)
         query = f"SELECT count(*) FROM {reactions} SEMI JOIN {new_requests} AS new USING (request_id)"  # noqa: S608
-        if cursor.sql(query).fetchall() != [(0,)]:
+        if cursor.execute(query).fetchall() != [(0,)]:
             raise MaintenanceConflict(f"a request arrived for {event} that were about to expire")
 
     def _book(self, connection: duckdb.DuckDBPyConnection, event: IngestedEvent, now: datetime) -> None:
@@ -225,6 +225,5 @@ def _keep_unit_outcomes(connection: duckdb.DuckDBPyConnection, score_ids: str, n
         return
     kept = found.rename_columns({"epoch": "allocation_epoch", "arm": "variant"})
     kept = kept.append_column("sum_x", pa.repeat(pa.scalar(0.0), kept.num_rows))
-    with lent(connection, kept=kept):
-        for table in ("experiment_cells", "expired_cells"):
-            connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM kept").fetchall()  # noqa: S608
+    for table in ("experiment_cells", "expired_cells"):
+        append_rows(connection, table, kept)

@@ -21,11 +21,11 @@ import pyarrow.compute as pc
 from coalmine_consumers.maintenance.files import discarded_on_error
 from coalmine_consumers.maintenance.merge import own_instance
 from coalmine_consumers.maintenance.policy import MergePolicy
-from coalmine_consumers.maintenance.row_groups import write_stream
+from coalmine_consumers.maintenance.row_groups import READ_ROWS, write_stream
 from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.maintenance.windows import windows_over
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
-from coalmine_consumers.sql import fetch_table, lent
+from coalmine_consumers.sql import fetch_batches, fetch_table, lent
 from coalmine_consumers.store import (
     Segment,
     Store,
@@ -211,9 +211,10 @@ def _replace(
     batches = (
         batch
         for window in windows_over([path])
-        for batch in fetch_table(
-            own, query, {"first_us": window.first_us, "next_us": window.next_us}
-        ).to_batches()
+        for rows in fetch_batches(
+            own, query, {"first_us": window.first_us, "next_us": window.next_us}, READ_ROWS
+        )
+        for batch in rows.to_batches()
     )
     with SegmentWriter(store.directory, event, segment.day, created_at=now) as writer:
         write_stream(writer, batches)

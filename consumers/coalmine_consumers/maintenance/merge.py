@@ -17,10 +17,10 @@ from coalmine_consumers.errors import MaintenanceConflict, StoreDamaged
 from coalmine_consumers.maintenance.files import discarded_on_error
 from coalmine_consumers.maintenance.plan import LiveSegment, MergePlan, plan_merges
 from coalmine_consumers.maintenance.policy import MergePolicy
-from coalmine_consumers.maintenance.row_groups import write_stream
+from coalmine_consumers.maintenance.row_groups import READ_ROWS, write_stream
 from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.maintenance.windows import Window, windows_over
-from coalmine_consumers.sql import fetch_table
+from coalmine_consumers.sql import fetch_batches
 from coalmine_consumers.store import (
     Segment,
     Store,
@@ -107,7 +107,8 @@ def _in_order(scan: str, windows: Sequence[Window], memory_limit_mb: int) -> Ite
     with own_instance(memory_limit_mb) as own:
         for window in windows:
             parameters = {"first_us": window.first_us, "next_us": window.next_us}
-            yield from fetch_table(own, query, parameters).to_batches()
+            for rows in fetch_batches(own, query, parameters, READ_ROWS):
+                yield from rows.to_batches()
 
 
 def _check_complete(found: Sequence[Segment], wanted: set[UUID]) -> None:

@@ -19,7 +19,7 @@ from coalmine_consumers.aggregation.late import windows_us
 from coalmine_consumers.aggregation.references import Reference, References, read_references
 from coalmine_consumers.aggregation.segments import read_segments
 from coalmine_consumers.arrays import IndexArray, microseconds
-from coalmine_consumers.sql import fetch_table, lent, quote_identifier, statement
+from coalmine_consumers.sql import append_rows, fetch_table, lent, quote_identifier, statement
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.lookup import FACTS, counted_feedback, request_facts
 
@@ -175,8 +175,7 @@ def _last_words(
 
 
 def _words(connection: duckdb.DuckDBPyConnection, said: pa.Table, about: Ids, facts: pa.Table) -> pa.Table:
-    with lent(connection, said=said):
-        words = fetch_table(connection, last_words("said"))
+    words: pa.Table = connection.execute(last_words("said")).to_arrow_table()  # DuckDB finds `said` here
     return _joined("feedback", words, facts.take(about.find(Ids.from_arrow(words["request_id"]))))
 
 
@@ -224,9 +223,9 @@ def _early(connection: duckdb.DuckDBPyConnection, reaction: Reaction, arrivals: 
     table = quote_identifier(f"pending_{reaction}")
     least, greatest = arrivals.ids.bounds()
     bounds = {"min_id": least, "max_id": greatest}
-    waiting = connection.sql(
+    waiting = connection.execute(
         f"SELECT count(*) FROM {table} WHERE request_id BETWEEN $min_id AND $max_id",  # noqa: S608
-        params=bounds,
+        bounds,
     ).fetchall()
     if waiting == [(0,)]:
         return pa.table({})
@@ -251,9 +250,7 @@ def _with_ids(found: pa.Table) -> pa.Table:
 
 def _keep(connection: duckdb.DuckDBPyConnection, reaction: Reaction, rows: pa.Table) -> None:
     if rows.num_rows:
-        with lent(connection, early=rows.select(_PENDING[reaction])):
-            table = quote_identifier(f"pending_{reaction}")
-            connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM early")  # noqa: S608
+        append_rows(connection, f"pending_{reaction}", rows.select(_PENDING[reaction]))
 
 
 def _with_correction(reaction: Reaction, rows: pa.Table) -> pa.Table:

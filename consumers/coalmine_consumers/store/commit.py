@@ -33,7 +33,7 @@ from coalmine_consumers.aggregation.segments import OTHER, read_segments, segmen
 from coalmine_consumers.arrays import microseconds
 from coalmine_consumers.collector.decode import DecodedBatch, LedgerEvent, Ready
 from coalmine_consumers.raw import INGESTED_EVENTS, IngestedEvent
-from coalmine_consumers.sql import quote_identifier
+from coalmine_consumers.sql import append_rows
 from coalmine_consumers.store.attribution import Arrivals, attribute_feedback, attribute_scores
 from coalmine_consumers.store.deployments import insert_deployments
 from coalmine_consumers.store.ids import Ids
@@ -273,13 +273,9 @@ class BatchWriter:
     def _append(self, *groups: RollupRows | CellRows) -> None:
         for group in groups:
             for field in fields(group):
-                appended: pa.Table | None = getattr(group, field.name)
-                if appended is not None and appended.num_rows:
-                    table = quote_identifier(field.name)
-                    # DuckDB finds `appended` here, which takes half the time of lending it.
-                    self.connection.execute(
-                        f"INSERT INTO {table} BY NAME SELECT * FROM appended"  # noqa: S608
-                    )
+                rows: pa.Table | None = getattr(group, field.name)
+                if rows is not None and rows.num_rows:
+                    append_rows(self.connection, field.name, rows.combine_chunks())
 
     def _counts(
         self, batch: DecodedBatch, new: Mapping[IngestedEvent, _New], new_deployments: int, now: datetime

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from coalmine_consumers.arrays import IntArray, timestamps
 from coalmine_consumers.raw import Gap
-from coalmine_consumers.sql import lent, statement
+from coalmine_consumers.sql import append_rows, statement
 from coalmine_consumers.store.ids import Ids
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def record_ledger(
 
 def last_ingest_id(connection: duckdb.DuckDBPyConnection) -> int:
     """Returns the number of the last batch committed, 0 before the first."""
-    ((last,),) = connection.sql("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
+    ((last,),) = connection.execute("SELECT coalesce(max(ingest_id), 0) FROM batches").fetchall()
     return int(last)
 
 
@@ -131,5 +131,4 @@ def record_dead_letters(
             "ingest_id": pa.array([ingest_id] * len(letters), pa.int64()),
         }
     )
-    with lent(connection, letters=table):
-        connection.execute("INSERT INTO dead_letters BY NAME SELECT * FROM letters")
+    append_rows(connection, "dead_letters", table)

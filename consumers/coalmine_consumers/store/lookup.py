@@ -59,7 +59,7 @@ def counted_feedback(
 ) -> pa.Table:
     """Stored feedback about some requests, of batches before one. Any live file may hold some."""
     least, greatest = request_ids.bounds()
-    rows = connection.sql(
+    rows = connection.execute(
         "SELECT path FROM segments WHERE retired_at IS NULL AND event = 'feedback' ORDER BY path"
     ).fetchall()
     paths = [str(directory / path) for (path,) in rows if (directory / path).is_file()]
@@ -83,17 +83,17 @@ def _search(
     segments: str = UNREAD,
 ) -> pa.Table:
     in_hot, in_segments = statements
-    least, greatest = ids.bounds() if len(ids) else (UUID(int=0), UUID(int=0))
-    bounds = {"min_id": least, "max_id": greatest}
     wanted = pa.table({"id": ids.to_arrow(), "position": pa.array(np.arange(len(ids)))})
+    least, greatest = ids.bounds() if wanted.num_rows else (UUID(int=0), UUID(int=0))
+    bounds = {"min_id": least, "max_id": greatest}
     names = {"event": event, "id": ID_COLUMN[event], "segments": segments}
-    with lent(connection, wanted=wanted):
-        found = [fetch_table(connection, statement(in_hot, __package__).format(**names), bounds)]
-        paths = _segments_with(connection, directory, event, ids)
-        if paths:
-            query = statement(in_segments, __package__).format(**names)
-            found.append(fetch_table(connection, query, {**bounds, "paths": paths}))
-    return pa.concat_tables(found)
+    # DuckDB finds `wanted` here, which takes half the time of lending it.
+    hot = connection.execute(statement(in_hot, __package__).format(**names), bounds).to_arrow_table()
+    paths = _segments_with(connection, directory, event, ids)
+    if not paths:
+        return hot
+    query = statement(in_segments, __package__).format(**names)
+    return pa.concat_tables([hot, connection.execute(query, {**bounds, "paths": paths}).to_arrow_table()])
 
 
 def _segments_with(
@@ -103,9 +103,9 @@ def _segments_with(
     if not len(ids):
         return []
     least, greatest = ids.bounds()
-    rows = connection.sql(
+    rows = connection.execute(
         statement("overlapping_segments", __package__),
-        params={"event": event, "min_id": least, "max_id": greatest},
+        {"event": event, "min_id": least, "max_id": greatest},
     ).fetchall()
     if not rows:
         return []

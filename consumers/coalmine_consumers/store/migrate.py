@@ -43,7 +43,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, migrations: Sequence[Migratio
         StoreDamaged: The store holds a migration this release does not know: a newer release wrote it.
     """
     connection.execute(_LEDGER)
-    applied = {name for (name,) in connection.sql("SELECT name FROM schema_migrations").fetchall()}
+    applied = {name for (name,) in connection.execute("SELECT name FROM schema_migrations").fetchall()}
     if unknown := applied - {migration.name for migration in migrations}:
         raise StoreDamaged(f"the store was written by a newer release: it has {', '.join(sorted(unknown))}")
     missing = [migration for migration in migrations if migration.name not in applied]

@@ -74,8 +74,8 @@ class _Admission:
     def all_known(self, named: list[_Named]) -> bool:
         """True if none of these names is new, as in nearly every batch."""
         arriving = pa.concat_tables(_table(kind, _distinct(names)) for kind, names, _ in named)
-        with lent(self._connection, arriving=arriving):
-            return not fetch_table(self._connection, _NEW, {}).num_rows
+        # DuckDB finds `arriving` here, which takes half the time of lending it.
+        return not (arriving.num_rows and self._connection.execute(_NEW).fetchall())
 
     def of_requests(self, requests: pa.Table) -> pa.Table:
         """Requests, with `OTHER` in place of the names that are refused."""

@@ -50,7 +50,7 @@ def narrow(
         event: Whose rows.
         stretch: All that is going to be asked for lies in it.
     """
-    ((database,),) = cursor.sql(_DATABASE).fetchall()
+    ((database,),) = cursor.execute(_DATABASE).fetchall()
     parameters = {
         "event": event,
         "since": stretch.since,
@@ -58,7 +58,7 @@ def narrow(
         "least_id": stretch.least_id,
         "greatest_id": stretch.greatest_id,
     }
-    paths = existing_paths(Path(database).parent, event, cursor.sql(_PATHS, params=parameters).fetchall())
+    paths = existing_paths(Path(database).parent, event, cursor.execute(_PATHS, parameters).fetchall())
     rows = relation_of(cursor, event, paths)
     cursor.execute(f"CREATE OR REPLACE TEMP VIEW {quote_identifier(event)} AS FROM {rows}")
 

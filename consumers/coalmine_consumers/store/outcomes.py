@@ -104,7 +104,7 @@ def reopen_outcomes(connection: duckdb.DuckDBPyConnection, requests: pa.Table, i
     first = pc.min(requests["event_time"])
     # Nearly always there is none: calls arrive at once, and what comes of them is later.
     later = "SELECT count(*) FROM late_outcomes WHERE event_time >= $first"
-    if connection.sql(later, params={"first": first.as_py()}).fetchall() == [(0,)]:
+    if connection.execute(later, {"first": first.as_py()}).fetchall() == [(0,)]:
         return
     arrived = requests.select(["unit_id", "session_id", "event_time"])
     with lent(connection, arrived=arrived):

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from coalmine_consumers.arrays import microseconds
 from coalmine_consumers.raw import IngestedEvent
-from coalmine_consumers.sql import lent, quote_identifier
+from coalmine_consumers.sql import append_rows
 
 _DAY_US = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).date()
@@ -48,6 +48,4 @@ def split(
 def insert_hot(connection: duckdb.DuckDBPyConnection, event: IngestedEvent, rows: pa.Table) -> None:
     """Appends rows to the event's hot table."""
     if rows.num_rows:
-        with lent(connection, landing=rows):
-            table = quote_identifier(f"{event}_hot")
-            connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM landing")  # noqa: S608
+        append_rows(connection, f"{event}_hot", rows)

@@ -12,7 +12,9 @@ from coalmine_consumers.sql import lent, statement
 
 def read_positions(connection: duckdb.DuckDBPyConnection) -> dict[TopicPartition, int]:
     """Returns every stored position: the next to read."""
-    rows = connection.sql('SELECT topic, "partition", topic_id, next_offset FROM source_positions').fetchall()
+    rows = connection.execute(
+        'SELECT topic, "partition", topic_id, next_offset FROM source_positions'
+    ).fetchall()
     return {TopicPartition(*names): offset for *names, offset in rows}
 
 
@@ -36,16 +38,14 @@ def move_positions(
     retired: Sequence[TopicPartition],
 ) -> None:
     """Stores new positions, and forgets partitions that are gone for good."""
-    if positions:
-        moved = list(positions)
-        table = _table(
-            moved,
-            start_offset=[starts[each] for each in moved],
-            next_offset=[positions[each] for each in moved],
-            skipped=[skipped.get(each, 0) for each in moved],
-        )
-        with lent(connection, moved=table):
-            connection.execute(statement("move_positions", __package__))
+    moved = _table(
+        list(positions),
+        start_offset=[starts[each] for each in positions],
+        next_offset=[*positions.values()],
+        skipped=[skipped.get(each, 0) for each in positions],
+    )
+    if moved.num_rows:  # DuckDB finds `moved` here
+        connection.execute(statement("move_positions", __package__))
     if retired:
         with lent(connection, gone=_table(retired)):
             connection.execute(statement("retire_positions", __package__))

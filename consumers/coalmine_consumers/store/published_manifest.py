@@ -30,11 +30,11 @@ class PublishedManifest:
 
     def publish(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Brings the file up to date after a commit. A disk that is full is no reason for that to fail."""
-        fingerprint = connection.sql(_FINGERPRINT).fetchall()
+        fingerprint = connection.execute(_FINGERPRINT).fetchall()
         if fingerprint == self._written:
             return
         paths: dict[str, list[str]] = {event: [] for event in INGESTED_EVENTS}
-        for event, path in connection.sql(_LIVE).fetchall():
+        for event, path in connection.execute(_LIVE).fetchall():
             paths[event].append(path)
         try:
             write_atomically(self._directory / MANIFEST_FILE, json.dumps(paths, indent=1) + "\n")

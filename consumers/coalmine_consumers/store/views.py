@@ -59,7 +59,7 @@ def with_outcomes(scores: str) -> str:
 
 def live_paths(connection: duckdb.DuckDBPyConnection, directory: Path, event: IngestedEvent) -> list[str]:
     """The files that hold an event's rows, as this transaction sees them, without those that are gone."""
-    live = connection.sql(_LIVE_PATHS, params={"event": event}).fetchall()
+    live = connection.execute(_LIVE_PATHS, {"event": event}).fetchall()
     return existing_paths(directory, event, live)
 
 
