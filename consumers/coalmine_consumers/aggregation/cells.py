@@ -43,22 +43,32 @@ prefix "custom.". Some metrics are made of units when sums are read (see `experi
                                     in cells only those whose raw rows have expired
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coalmine_consumers.aggregation.additive import MAGNITUDE_LIMIT, add_counts, count_rows, total
-from coalmine_consumers.aggregation.groups import Codes, Groups, codes_of, distinct, group_by
+from coalmine_consumers.aggregation.additive import count_rows
+from coalmine_consumers.aggregation.cell_rows import (
+    ARM,
+    Added,
+    CellRows,
+    Contribution,
+    NamedAdded,
+    RowsAdding,
+    cell_rows,
+    keys_of,
+    segment_columns,
+    table_of,
+    together,
+    unit_rows,
+)
+from coalmine_consumers.aggregation.groups import Codes, codes_of, distinct, group_by
 from coalmine_consumers.aggregation.late import OUTCOME_WINDOW_US, maturities, windows_us
-from coalmine_consumers.aggregation.measures import spans
 from coalmine_consumers.aggregation.named_values import NamedValues
 from coalmine_consumers.aggregation.references import CAP_QUANTILE, DELAYS, TAIL_QUANTILE, References
 from coalmine_consumers.aggregation.rollup import REFUSALS, negated
-from coalmine_consumers.aggregation.segments import COLUMN
 from coalmine_consumers.arrays import (
     BoolArray,
     FloatArray,
@@ -68,11 +78,7 @@ from coalmine_consumers.arrays import (
     is_one_of,
     known,
     microseconds,
-    timestamps,
 )
-
-ARM = ("experiment", "allocation_epoch", "variant")
-"""What the cells of one arm in one epoch share."""
 
 VALUES = (
     "cost_nano_usd",
@@ -110,92 +116,12 @@ PER_UNIT = "per_unit."
 """What the name of a metric begins with that is made of late outcomes and of units, had they one or not."""
 
 _AS_THEY_ARE = References(as_they_are=True)
-_FILL: dict[str, Any] = {"promote_options": "default"}
-"""Fills in columns that only some tables have."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CellRows:
-    """Rows to append, by table; None where there are none."""
-
-    experiment_cells: pa.Table | None = None
-    experiment_segment_cells: pa.Table | None = None
-    experiment_units: pa.Table | None = None
 
 
 def cached_name(name: str) -> str | None:
     """The metric of the cells that counts the same of cached requests alone, if there may be one."""
     measure, _, form = name.partition(".")
     return f"{measure}.cached.{form}" if measure in BY_CACHE and form else None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Added:
-    """What some rows add to a metric."""
-
-    metric: str
-    rows: IntArray
-    """Each once, ascending."""
-    y: FloatArray
-    """Of each of these rows."""
-    counts: bool = True
-    """True if each adds 1 to n and x; else its request did."""
-
-    def by(self, groups: Groups) -> "_Contribution":
-        """The same by groups of rows."""
-        everything = len(self.rows) == len(groups.of_row)
-        of_row = groups.of_row if everything else groups.of_row[self.rows]
-        n = count_rows(of_row, groups.count)
-        sums = total(of_row, groups.count, _bounded(self.y))
-        group = np.flatnonzero(n)
-        n = n[group] if self.counts else np.zeros(len(group), np.int64)
-        metric = pa.array([self.metric], pa.string())
-        return _Contribution(metric, np.zeros_like(group), group, n, n.astype(np.float64), sums[group])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Named:
-    """Named values that count."""
-
-    row: IntArray
-    name: IntArray
-    values: FloatArray
-    names: pa.Array
-
-    def by(self, groups: Groups) -> "_Contribution":
-        """All names at once: a batch may hold as many as it has values."""
-        of_value = groups.of_row[self.row]
-        cells = group_by(Codes(of_value, groups.count), Codes(self.name, len(self.names)))
-        n = count_rows(cells.of_row, cells.count)
-        sums = total(cells.of_row, cells.count, _bounded(self.values))
-        name, group = self.name[cells.a_row], of_value[cells.a_row]
-        return _Contribution(self.names, name, group, n, n.astype(np.float64), sums)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Contribution:
-    """What metrics add: one entry per metric and group that has something to add."""
-
-    metrics: pa.Array
-    metric: IntArray
-    """Of each entry, an index into the metrics."""
-    group: IntArray
-    n: IntArray
-    x: FloatArray
-    y: FloatArray
-
-    def folded(self, of_group: IntArray, groups: int) -> "_Contribution":
-        """What they add to coarser groups.
-
-        Args:
-            of_group: For each group, the coarser one it belongs to.
-            groups: How many coarser groups there are.
-        """
-        coarse = of_group[self.group]
-        cells = group_by(Codes(coarse, groups), Codes(self.metric, len(self.metrics)))
-        n = add_counts(cells.of_row, cells.count, self.n)
-        x, y = (total(cells.of_row, cells.count, each) for each in (self.x, self.y))
-        return _Contribution(self.metrics, self.metric[cells.a_row], coarse[cells.a_row], n, x, y)
 
 
 def cells_name(name: str) -> str:
@@ -242,32 +168,32 @@ def request_cells(
         return CellRows()
     rows = references.segments.columns(rows)
     everything = _per_row(rows.num_rows)
-    added: list[_Added | _Named] = [
-        _Added("requests", everything, np.ones(rows.num_rows)),
-        _Added("errors", everything, is_known(rows["error_type"]).astype(np.float64)),
-        _Added("refusals", everything, is_one_of(rows["finish_reason"], REFUSALS).astype(np.float64)),
+    added: list[Added | NamedAdded] = [
+        Added("requests", everything, np.ones(rows.num_rows)),
+        Added("errors", everything, is_known(rows["error_type"]).astype(np.float64)),
+        Added("refusals", everything, is_one_of(rows["finish_reason"], REFUSALS).astype(np.float64)),
     ]
     for name in VALUES:
         values = known(rows[name])
         at = _known_rows(values, rows.num_rows)
-        added.append(_Added(name, at, values.floats))
+        added.append(Added(name, at, values.floats))
         added += _against_references(name, rows, references, at=at, values=values.floats)
     named = named_in_requests(rows) if named is None else named
     custom, not_binary = _custom(rows, named, references)
-    cells = _cell_rows([(rows, [*added, *custom]), *_late_denominators(rows, references)], not_binary)
-    return replace(cells, experiment_units=_units(rows))
+    cells = cell_rows([(rows, [*added, *custom]), *_late_denominators(rows, references)], not_binary)
+    return replace(cells, experiment_units=unit_rows(rows))
 
 
-def _late_denominators(rows: pa.Table, references: References) -> list["_RowsAdding"]:
+def _late_denominators(rows: pa.Table, references: References) -> list[RowsAdding]:
     """Requests that feedback is counted of."""
     window = windows_us(rows, references, "feedback")
     counted = np.flatnonzero(~np.isnan(window))
     if not len(counted):
         return []
-    names = [*ARM, "event_time", "unit_group", *_segment_columns(rows)]
+    names = [*ARM, "event_time", "unit_group", *segment_columns(rows)]
     rows = _maturing(rows.select(names).take(counted), window[counted])
     everything, none = _per_row(rows.num_rows), np.zeros(rows.num_rows)
-    return [(rows, [_Added(metric, everything, none) for metric in ("feedback", "corrections")])]
+    return [(rows, [Added(metric, everything, none) for metric in ("feedback", "corrections")])]
 
 
 def feedback_cells(rows: pa.Table, references: References) -> CellRows:
@@ -282,7 +208,7 @@ def feedback_cells(rows: pa.Table, references: References) -> CellRows:
     rows = _maturing(rows, windows_us(rows, references, "feedback"))
     back = rows["takes_back"]
     added, taken = (_word_cells(rows.filter(chosen)) for chosen in (pc.invert(back), back))
-    return CellRows(*(_together([mine, _taken_back(theirs)]) for mine, theirs in _tables(added, taken)))
+    return CellRows(*(together([mine, _taken_back(theirs)]) for mine, theirs in _tables(added, taken)))
 
 
 def _tables(added: CellRows, taken: CellRows) -> list[tuple[pa.Table | None, pa.Table | None]]:
@@ -305,12 +231,12 @@ def _word_cells(rows: pa.Table) -> CellRows:
     up = is_one_of(rows["thumbs"], ("up",))[thumbs].astype(np.float64)
     rating = known(rows["rating"])
     added = [
-        _Added("feedback", everything, np.ones(len(everything)), counts=False),
-        _Added("corrections", corrected, np.ones(len(corrected)), counts=False),
-        _Added("thumbs_up", thumbs, up),
-        _Added("rating", _known_rows(rating, rows.num_rows), rating.floats),
+        Added("feedback", everything, np.ones(len(everything)), counts=False),
+        Added("corrections", corrected, np.ones(len(corrected)), counts=False),
+        Added("thumbs_up", thumbs, up),
+        Added("rating", _known_rows(rating, rows.num_rows), rating.floats),
     ]
-    return _cell_rows([(rows, added)])
+    return cell_rows([(rows, added)])
 
 
 def score_cells(rows: pa.Table, references: References = _AS_THEY_ARE) -> CellRows:
@@ -335,46 +261,19 @@ def score_cells(rows: pa.Table, references: References = _AS_THEY_ARE) -> CellRo
     if not back.any():
         return _score_cells(rows, references)
     added, taken = (_score_cells(rows.filter(pa.array(chosen)), references) for chosen in (~back, back))
-    return CellRows(*(_together([mine, _taken_back(theirs)]) for mine, theirs in _tables(added, taken)))
+    return CellRows(*(together([mine, _taken_back(theirs)]) for mine, theirs in _tables(added, taken)))
 
 
 def _score_cells(rows: pa.Table, references: References) -> CellRows:
     if not rows.num_rows:
         return CellRows()
     custom, not_binary = _custom(rows, named_in_scores(rows), references)
-    return _cell_rows([(rows, custom)], not_binary)
+    return cell_rows([(rows, custom)], not_binary)
 
 
 def _flags(rows: pa.Table, name: str) -> BoolArray:
     found: BoolArray = rows[name].to_numpy().astype(np.bool_)
     return found
-
-
-_RowsAdding = tuple[pa.Table, Sequence[_Added | _Named]]
-"""Rows, and what they add."""
-
-
-def _cell_rows(adding: Sequence[_RowsAdding], more: Sequence[pa.Table] = ()) -> CellRows:
-    """Cells of rows as a whole and, where they have columns of segments, in these.
-
-    Args:
-        adding: Rows and what they add.
-        more: Cells beside these.
-    """
-    found = [_cells(rows, added) for rows, added in adding]
-    return CellRows(
-        _together([*(each.experiment_cells for each in found), *more]),
-        _together([each.experiment_segment_cells for each in found]),
-    )
-
-
-def _together(tables: Sequence[pa.Table | None]) -> pa.Table | None:
-    found = [table for table in tables if table is not None]
-    return pa.concat_tables(found, **_FILL) if found else None
-
-
-def _segment_columns(rows: pa.Table) -> list[str]:
-    return [name for name in rows.column_names if name.startswith(COLUMN)]
 
 
 def _maturing(rows: pa.Table, window_us: FloatArray) -> pa.Table:
@@ -391,16 +290,16 @@ def _known_rows(values: Known, rows: int) -> IntArray:
 
 def _against_references(
     name: str, rows: pa.Table, references: References, *, at: IntArray, values: FloatArray
-) -> list[_Added]:
+) -> list[Added]:
     """What known values add where they are compared with a frozen reference."""
     found = []
     if name in CAPPED and (caps := references.thresholds(rows, name, CAP_QUANTILE)) is not None:
         held, mine, cap = _held(at, values, caps)
-        found.append(_Added(f"{name}.capped", held, np.minimum(mine, cap)))
-        found.append(_Added(f"{name}.over_cap", held, (mine > cap).astype(np.float64)))
+        found.append(Added(f"{name}.capped", held, np.minimum(mine, cap)))
+        found.append(Added(f"{name}.over_cap", held, (mine > cap).astype(np.float64)))
     if name in TAILS and (tails := references.thresholds(rows, name, TAIL_QUANTILE)) is not None:
         held, mine, tail = _held(at, values, tails)
-        found.append(_Added(f"{name}.over_p95", held, (mine > tail).astype(np.float64)))
+        found.append(Added(f"{name}.over_p95", held, (mine > tail).astype(np.float64)))
     if found and name in BY_CACHE:
         hit = pc.greater(rows["cached_input_tokens"], 0).fill_null(fill_value=False).to_numpy()
         if hit.any():
@@ -408,9 +307,9 @@ def _against_references(
     return found
 
 
-def _of_cached(added: _Added, hit: BoolArray) -> _Added:
+def _of_cached(added: Added, hit: BoolArray) -> Added:
     cached = np.flatnonzero(hit[added.rows])
-    return _Added(cached_name(added.metric) or "", added.rows[cached], added.y[cached])
+    return Added(cached_name(added.metric) or "", added.rows[cached], added.y[cached])
 
 
 def _held(
@@ -426,7 +325,7 @@ def _held(
 
 def _custom(
     rows: pa.Table, named: NamedValues, references: References
-) -> tuple[list[_Named], list[pa.Table]]:
+) -> tuple[list[NamedAdded], list[pa.Table]]:
     """What named values add, and cells of those that are neither 0 nor 1."""
     counted, values = _within_bounds(rows, named, references)
     if not len(counted):
@@ -435,7 +334,7 @@ def _custom(
     original = named.values[counted]
     other = np.flatnonzero((original != 0) & (original != 1))
     found = [_not_binary(rows.select(ARM), row[other], name[other], named.names)] if len(other) else []
-    return [_Named(row, name, values, named.names)], found
+    return [NamedAdded(row, name, values, named.names)], found
 
 
 def _not_binary(arms: pa.Table, row: IntArray, name: IntArray, names: pa.Array) -> pa.Table:
@@ -444,7 +343,7 @@ def _not_binary(arms: pa.Table, row: IntArray, name: IntArray, names: pa.Array) 
     cells = group_by(Codes(groups.of_row[row], groups.count), Codes(name, len(names)))
     n = count_rows(cells.of_row, cells.count)
     metrics = pa.array([f"{NOT_BINARY}{metric}" for metric in names.to_pylist()], pa.string())
-    counts = _Contribution(
+    counts = Contribution(
         metrics,
         name[cells.a_row],
         groups.of_row[row][cells.a_row],
@@ -453,7 +352,7 @@ def _not_binary(arms: pa.Table, row: IntArray, name: IntArray, names: pa.Array) 
         n.astype(np.float64),
     )
     rows = arms.append_column("unit_group", pa.array(np.zeros(arms.num_rows, np.int32)))
-    return _table(_keys(rows, (*ARM, "unit_group"), groups), [counts])
+    return table_of(keys_of(rows, (*ARM, "unit_group"), groups), [counts])
 
 
 def _within_bounds(rows: pa.Table, named: NamedValues, references: References) -> tuple[IntArray, FloatArray]:
@@ -474,65 +373,3 @@ def _within_bounds(rows: pa.Table, named: NamedValues, references: References) -
     counted = np.flatnonzero(~np.isnan(low[key]) & (batch[named.row] > since[key]))
     key = key[counted]
     return counted, np.clip(named.values[counted], low[key], high[key])
-
-
-def _bounded(values: FloatArray) -> FloatArray:
-    return np.clip(values, -MAGNITUDE_LIMIT, MAGNITUDE_LIMIT)
-
-
-def _cells(rows: pa.Table, added: Sequence[_Added | _Named]) -> CellRows:
-    """Cells of all rows, and of those with a value in a column of segments by it."""
-    names = [*ARM, "unit_group"]
-    if "matures_at" in rows.column_names:
-        names.append("matures_at")
-    groups = group_by(*(codes_of(rows[name]) for name in names))
-    if not added or not groups.count:
-        return CellRows()
-    by_segment: list[pa.Table] = []
-    whole: list[_Contribution] | None = None
-    for column in _segment_columns(rows):
-        parts = group_by(groups.as_codes(), codes_of(rows[column]))
-        adding = [each.by(parts) for each in added]
-        by_segment.append(_in_segments(_table(_keys(rows, [*names, column], parts), adding), column))
-        if whole is None:  # adding up groups is far less than adding up rows again
-            whole = [each.folded(groups.of_row[parts.a_row], groups.count) for each in adding]
-    whole = [each.by(groups) for each in added] if whole is None else whole
-    return CellRows(_table(_keys(rows, names, groups), whole), _together(by_segment))
-
-
-def _in_segments(cells: pa.Table, column: str) -> pa.Table:
-    cells = cells.filter(cells[column].is_valid())
-    key = pa.repeat(pa.scalar(column.removeprefix(COLUMN), pa.string()), cells.num_rows)
-    return cells.append_column("segment_key", key).rename_columns({column: "segment_value"})
-
-
-def _table(keys: pa.Table, contributions: Sequence[_Contribution]) -> pa.Table:
-    keys = keys.take(np.concatenate([each.group for each in contributions]))
-    return pa.table(
-        {
-            **{name: keys[name] for name in keys.column_names},
-            "metric": pa.concat_arrays([each.metrics.take(pa.array(each.metric)) for each in contributions]),
-            "n": pa.array(np.concatenate([each.n for each in contributions])),
-            "sum_x": pa.array(np.concatenate([each.x for each in contributions])),
-            "sum_y": pa.array(np.concatenate([each.y for each in contributions])),
-        }
-    )
-
-
-def _units(rows: pa.Table) -> pa.Table:
-    arms = group_by(*(codes_of(rows[name]) for name in ARM))
-    units = group_by(Codes(arms.of_row, arms.count), codes_of(rows["unit_id"]))
-    times = microseconds(rows["event_time"])
-    first, last = spans(units.of_row, units.count, times, times)
-    keys = _keys(rows, (*ARM, "unit_group", "unit_id"), units)
-    keys = keys.append_column("requests", pa.array(count_rows(units.of_row, units.count)))
-    keys = keys.append_column("first_event_time", timestamps(first))
-    return keys.append_column("last_event_time", timestamps(last))
-
-
-def _keys(rows: pa.Table, names: Sequence[str], groups: Groups) -> pa.Table:
-    keys = rows.select(list(names)).take(groups.a_row)
-    for place, name in enumerate(names):
-        if pa.types.is_dictionary(keys[name].type):
-            keys = keys.set_column(place, name, keys[name].cast(pa.string()))
-    return keys

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.bounds import read_bounds
-from coalmine_consumers.aggregation.cells import CellRows, feedback_cells, request_cells, score_cells
+from coalmine_consumers.aggregation.cell_rows import CellRows
+from coalmine_consumers.aggregation.cells import feedback_cells, request_cells, score_cells
 from coalmine_consumers.aggregation.last_words import last_words
 from coalmine_consumers.aggregation.references import DELAYS, LATE_QUANTILE, References, read_references
 from coalmine_consumers.aggregation.rollup import RollupRows, rollup_feedback, rollup_requests, rollup_scores

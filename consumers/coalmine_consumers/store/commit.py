@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.bounds import Bound, bounds_for, read_bounds
+from coalmine_consumers.aggregation.cell_rows import CellRows
 from coalmine_consumers.aggregation.cells import (
-    CellRows,
     cells_name,
     feedback_cells,
     in_experiments,
