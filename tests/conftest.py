@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from tests.support.campaign import CAMPAIGN, SEED, size
 from tests.support.files_in_memory import keep_files_in_memory
 from tests.support.processes.warm_command import end_warm_command, share_warm_command
+from tests.support.repository.tree import ROOT
 from tests.support.servers.authorities import trust_nobody
 from tests.support.servers.kafka_broker import STEADY, KafkaBroker
 from tests.support.servers.kafka_broker import VARIABLE as KAFKA_VARIABLE
@@ -65,6 +66,33 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.enable()
         gc.freeze()
+
+
+_LONG = (
+    *("tests/spark/", "tests/test_readme.py", "tests/torture/"),
+    *("tests/consumers/collector/test_kafka_store.py", "tests/consumers/maintenance/test_crash.py"),
+    *("tests/consumers/sources/test_kafka_renewal.py", "tests/examples/test_celery_worker.py"),
+    *("tests/producers/test_kafka.py", "tests/producers/test_kafka_outages.py"),
+    *(
+        "tests/server/api/test_connections.py",
+        "tests/server/api/test_events.py",
+        "tests/server/cli/test_backup.py",
+    ),
+    *("tests/server/cli/test_demo.py", "tests/server/test_replica.py", "tests/server/test_serve_kafka.py"),
+    *("tests/server/test_two_servers.py", "tests/server/workers/test_kafka_faults.py"),
+)
+"""Tests that take seconds each, and wait for most of them."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Has long tests come first: a process that begins with them keeps the others from waiting at the end.
+
+    It waits while others compute; they take over the short tests that come after.
+    """
+    gone = [path for path in _LONG if not (ROOT / path).exists()]
+    assert not gone, f"not there any more: {gone}"
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 _Server = TypeVar("_Server")
