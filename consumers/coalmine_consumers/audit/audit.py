@@ -71,7 +71,7 @@ def _audit(
         for event in INGESTED_EVENTS
         for each in batch_differences(cursor, event, getattr(relations, event))
     ]
-    ((expired,),) = cursor.sql("SELECT coalesce(sum(rows), 0)::BIGINT FROM expired_rows").fetchall()
+    ((expired,),) = cursor.execute("SELECT coalesce(sum(rows), 0)::BIGINT FROM expired_rows").fetchall()
     consumed = read["passed"] + read["retired"] - read["unread"]
     rollups = _figures(cursor, "rollup_totals")
     checks = [

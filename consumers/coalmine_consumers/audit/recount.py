@@ -95,7 +95,7 @@ def _count_differences(
         f"SELECT count(*) AS keys, count(*) FILTER (WHERE {differs}) AS wrong "  # noqa: S608 - closed set
         f"FROM ({fold.format(source=f'({stored})')}) AS stored FULL JOIN ({recounted}) AS recounted ON {same}"
     )
-    ((found, wrong),) = cursor.sql(query).fetchall()
+    ((found, wrong),) = cursor.execute(query).fetchall()
     return int(found), int(wrong)
 
 

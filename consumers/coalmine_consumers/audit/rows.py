@@ -95,6 +95,6 @@ def _missing_id(
         return None
     query = f"SELECT {ID_COLUMN[event]} FROM {rows} WHERE ingest_id BETWEEN $first AND $last"  # noqa: S608
     span = {"first": difference["first_ingest_id"], "last": difference["ingest_id"]}
-    ids = cursor.sql(query, params=span).fetchall()
+    ids = cursor.execute(query, span).fetchall()
     whole = UUID(str(difference["id_xor"])).int
     return UUID(int=reduce(xor, (row[0].int for row in ids), whole))

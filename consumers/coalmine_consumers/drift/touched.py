@@ -65,7 +65,7 @@ def _reacted(
     cursor: duckdb.DuckDBPyConnection, batches: dict[str, Any], kept_from: datetime
 ) -> list[dict[str, Any]]:
     cursor.execute(statement("new_reactions", __package__), batches).fetchall()
-    ((least_id, greatest_id),) = cursor.sql(
+    ((least_id, greatest_id),) = cursor.execute(
         "SELECT min(request_id)::VARCHAR, max(request_id)::VARCHAR FROM temp.new_reactions"
     ).fetchall()
     found: list[dict[str, Any]] = []

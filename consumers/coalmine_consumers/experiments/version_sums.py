@@ -220,7 +220,7 @@ def _mixes(cursor: duckdb.DuckDBPyConnection, segments: Sequence[str], periods: 
     mix = f"concat_ws({quote_literal(_SEPARATOR)}, {', '.join(parts)})"
     columns = f"{mix} AS experiment, 0 AS allocation_epoch, version AS variant"
     create_view(cursor, _MIXED, f"SELECT * REPLACE ({columns}) FROM {_PAIR}")  # noqa: S608
-    found = cursor.sql(f"SELECT DISTINCT experiment FROM {_MIXED} ORDER BY ALL").fetchall()  # noqa: S608
+    found = cursor.execute(f"SELECT DISTINCT experiment FROM {_MIXED} ORDER BY ALL").fetchall()  # noqa: S608
     return [mix for (mix,) in found]
 
 

@@ -59,11 +59,11 @@ def lay_out(cursor: duckdb.DuckDBPyConnection, question: Question) -> None:
 
 
 def _hold_against(cursor: duckdb.DuckDBPyConnection, threshold: Threshold) -> None:
-    ((value,),) = cursor.sql(
+    ((value,),) = cursor.execute(
         "SELECT max(threshold) FROM ("
         "SELECT quantile_cont(y, $share::DOUBLE) AS threshold FROM explained_requests "
         "WHERE x > 0 AND (side = 0 OR $either) GROUP BY side)",
-        params={"share": threshold.quantile, "either": not threshold.counts_beyond},
+        {"share": threshold.quantile, "either": not threshold.counts_beyond},
     ).fetchall()
     if value is None:
         return
@@ -90,7 +90,7 @@ def divide_time(cursor: duckdb.DuckDBPyConnection, periods: Periods) -> None:
 def valued_requests(cursor: duckdb.DuckDBPyConnection) -> dict[int, int]:
     """Requests with a value of the metric, by side; a side without any is not there."""
     query = "SELECT side, count(*) FROM explained_requests WHERE x > 0 GROUP BY side"
-    return dict(cursor.sql(query).fetchall())
+    return dict(cursor.execute(query).fetchall())
 
 
 def spans(cursor: duckdb.DuckDBPyConnection) -> dict[int, VersionSpan]:

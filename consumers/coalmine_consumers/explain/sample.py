@@ -43,7 +43,7 @@ def sample(
         segments: Segments to read as features.
         most: About how many to take.
     """
-    ((requests,),) = cursor.sql("SELECT count(*) FROM explained_requests WHERE x > 0").fetchall()
+    ((requests,),) = cursor.execute("SELECT count(*) FROM explained_requests WHERE x > 0").fetchall()
     below = _BUCKETS if requests <= most else int(_BUCKETS * most / requests)
     parameters: dict[str, Any] = {"below": below}
     columns = ""

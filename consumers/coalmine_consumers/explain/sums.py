@@ -151,7 +151,7 @@ def mix_counter(cursor: duckdb.DuckDBPyConnection, plain: PlainSums, *, of_versi
         parameters: dict[str, Any] = {"below": below}
         version = "''" if of_versions else "version"
         query = statement("mix_counts", __package__).format(version=version, mix=_mix(traffic, parameters))
-        ((different, effective, cells),) = cursor.sql(query, params=parameters).fetchall()
+        ((different, effective, cells),) = cursor.execute(query, parameters).fetchall()
         return MixCount(int(different), float(effective or 0.0), float(cells or 0.0))
 
     return count

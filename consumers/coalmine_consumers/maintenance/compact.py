@@ -89,7 +89,7 @@ def table_rows(store: Store) -> dict[AdditiveTable, int]:
 
 def row_count(connection: duckdb.DuckDBPyConnection, table: AdditiveTable) -> int:
     """Rows of one additive table."""
-    ((rows,),) = connection.sql(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608 - closed set
+    ((rows,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608 - closed set
     return int(rows)
 
 

@@ -125,7 +125,7 @@ class _Expiry:
         if segment.event == "scores":  # outcomes are about the requests they are attributed to
             ids = f"SELECT score_id FROM {reactions}"  # noqa: S608 - our own
             reactions = f"(SELECT * FROM {with_outcomes(reactions)} WHERE score_id IN ({ids}))"  # noqa: S608
-        (bounds,) = cursor.sql(f"SELECT min(request_id), max(request_id) FROM {reactions}").fetchall()  # noqa: S608
+        (bounds,) = cursor.execute(f"SELECT min(request_id), max(request_id) FROM {reactions}").fetchall()  # noqa: S608
         kept = [
             each
             for each in self._live
@@ -137,7 +137,7 @@ class _Expiry:
         query = statement("reactions_to_kept_requests", __package__).format(
             reactions=reactions, requests=self._scan(cursor, "requests", kept, "TRUE")
         )
-        ((found,),) = cursor.sql(query, params={"min_id": bounds[0], "max_id": bounds[1]}).fetchall()
+        ((found,),) = cursor.execute(query, {"min_id": bounds[0], "max_id": bounds[1]}).fetchall()
         return int(found) > 0
 
     def _count_expiring(self) -> Iterator[Counted]:
@@ -179,7 +179,7 @@ class _Expiry:
             return
         reactions = self._scan(cursor, event, expiring)
         query = f"SELECT count(*) FROM {reactions} SEMI JOIN {new_requests} AS new USING (request_id)"  # noqa: S608
-        if cursor.sql(query).fetchall() != [(0,)]:
+        if cursor.execute(query).fetchall() != [(0,)]:
             raise MaintenanceConflict(f"a request arrived for {event} that were about to expire")
 
     def _book(self, connection: duckdb.DuckDBPyConnection, event: IngestedEvent, now: datetime) -> None:

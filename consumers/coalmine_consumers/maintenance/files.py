@@ -42,7 +42,7 @@ def delete_retired_files(store: Store, *, grace_s: float, now: datetime) -> list
         Paths of the deleted files, relative to the store's folder.
     """
     with store.transaction() as connection:
-        retired = connection.sql(_RETIRED, params={"before": now - timedelta(seconds=grace_s)}).fetchall()
+        retired = connection.execute(_RETIRED, {"before": now - timedelta(seconds=grace_s)}).fetchall()
     paths = [path for (path,) in retired]
     # Files first: a crash in between leaves rows without files, which the next run marks as deleted.
     _unlink(store.directory / path for path in paths)
