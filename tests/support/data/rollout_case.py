@@ -117,7 +117,7 @@ class Application:
                     "latency_ms": float(is_like.latency_ms * random.lognormal(0, is_like.spread)),
                     "error_type": "timeout" if random.random() < is_like.errors else None,
                     "metrics": [
-                        ("quality", float(np.clip(random.normal(is_like.quality, is_like.spread / 2), 0, 1)))
+                        ("quality", min(max(random.normal(is_like.quality, is_like.spread / 2), 0.0), 1.0))
                     ]
                     if self.scored
                     else [],
