@@ -39,7 +39,7 @@ def test_an_equal_version_completes(rig: Rig) -> None:
     application.per_minute = 200
     application.behaviours = {"1.0.0": STEADY, "1.1.0": STEADY}
     made = rig.start()
-    rig.until("completed", made.id, step=3)
+    rig.until("completed", made.id, step=4)
     assert rig.kinds(made.id) == ["create", "start", "advance", "bake", "complete"]
     decisions = rig.rollouts.decisions(made.id).items
     assert [each.weights["treatment"] for each in decisions if each.weights] == [0.1, 0.5, 0.95, 1.0]
@@ -101,7 +101,7 @@ def test_harm_that_begins_in_the_bake_is_rolled_back(rig: Rig) -> None:
     application = rig.serve("1.0.0", treatment="1.1.0")
     application.per_minute = 200
     made = rig.start(plan=_one_stage(holdback="5%"))
-    rig.until("baking", made.id, within=25)
+    rig.until("baking", made.id, within=12, step=2)
     application.behaviours = {"1.1.0": BROKEN}
     rig.until("rolled_back", made.id)
     assert rig.registry.deployment("prod", PROMPT).version == "1.0.0"
@@ -112,7 +112,7 @@ def test_a_bake_without_holdback_sees_the_requests_that_carry_no_experiment_any_
     application.per_minute = 120
     application.behaviours = {"1.0.0": STEADY, "1.1.0": STEADY}
     made = rig.start(plan=_one_stage(holdback="0%"))
-    rig.until("completed", made.id, within=25)
+    rig.until("completed", made.id, within=12, step=2)
     assert rig.kinds(made.id) == ["create", "start", "bake", "complete"]
 
 
@@ -140,9 +140,9 @@ def test_an_arm_whose_requests_are_lost_holds(rig: Rig) -> None:
     rig.minutes(3)
     application.silent_arms = frozenset({"treatment"})
     names: set[str] = set()
-    for _ in range(15):
+    for _ in range(7):
         if "arm_missing" not in names:
-            rig.minutes(1)
+            rig.minutes(1, step=2)
             names = {each.name for each in rig.rollouts.rollout(made.id).holds}
     assert "arm_missing" in names
     assert rig.rollouts.rollout(made.id).state == "running"

@@ -1,5 +1,6 @@
 """Costs equal what genai-prices says, without asking it each time."""
 
+import functools
 import random
 import socket
 from datetime import UTC, datetime, timedelta
@@ -21,22 +22,32 @@ from tests.support.campaign import size
 _AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 _FIRST = datetime(2023, 1, 1, tzinfo=UTC)
 _MODELS = [(provider, model) for provider in get_snapshot().providers for model in provider.models]
-_PRICED = [
-    (provider, model)
-    for provider, model in _MODELS
-    if {"input_mtok", "output_mtok"} <= {k for k, v in vars(model.get_prices(_AT)).items() if v is not None}
-    and provider.find_model(model.id) is model
-    and not any(price.is_for(provider.id, model.id) for price in published_prices())
-]
-_WITH_KINDS = [
-    (provider, model)
-    for provider, model in _PRICED
-    if any(kind in str(vars(model.get_prices(_AT))) for kind in ("audio", "image", "reasoning", "1h"))
-    or model.price_variants
-]
 _COUNTS = st.integers(0, 400_000) | st.sampled_from(
     [0, 1, 128_000, 128_001, 200_000, 200_001, 272_000, 10**7]
 )
+
+
+@functools.cache
+def _priced() -> list[tuple[Provider, ModelInfo]]:
+    """Takes a second, which a process that collects tests does not have."""
+    return [
+        (provider, model)
+        for provider, model in _MODELS
+        if {"input_mtok", "output_mtok"}
+        <= {k for k, v in vars(model.get_prices(_AT)).items() if v is not None}
+        and provider.find_model(model.id) is model
+        and not any(price.is_for(provider.id, model.id) for price in published_prices())
+    ]
+
+
+@functools.cache
+def _with_kinds() -> list[tuple[Provider, ModelInfo]]:
+    return [
+        (provider, model)
+        for provider, model in _priced()
+        if any(kind in str(vars(model.get_prices(_AT))) for kind in ("audio", "image", "reasoning", "1h"))
+        or model.price_variants
+    ]
 
 
 def _us(at: datetime) -> int:
@@ -80,7 +91,7 @@ def _by_the_library(
 
 
 @given(
-    priced=st.sampled_from(_PRICED) | st.sampled_from(_WITH_KINDS),
+    priced=st.deferred(lambda: st.sampled_from(_priced()) | st.sampled_from(_with_kinds())),
     fresh=st.tuples(*[_COUNTS] * 4),
     kinds=st.tuples(*[st.integers(0, 5000)] * 6),
     tier=st.sampled_from([None, None, "default", "flex", "priority", "batch", "fast", "unheard-of"]),
@@ -121,13 +132,13 @@ def test_a_cost_is_what_the_library_calculates(
 def test_every_known_model_costs_what_the_library_says() -> None:
     rng = random.Random(7)
     table = PriceTable()
-    for provider, model in _PRICED:
+    for provider, model in _priced():
         usage = {"input_tokens": rng.randrange(1, 1_000_000), "output_tokens": rng.randrange(0, 50_000)}
         usage["cache_read_tokens"] = rng.randrange(0, usage["input_tokens"])
         at = _AT - timedelta(minutes=rng.randrange(0, 3 * 365 * 24 * 60))
         expected = _by_the_library(provider, model, usage, at, None)
         assert _cost(usage, model.id, provider=provider.id, at=at, table=table) == expected, model.id
-    assert len(_PRICED) > 1500
+    assert len(_priced()) > 1500
 
 
 def test_known_prices_in_nano_dollars() -> None:

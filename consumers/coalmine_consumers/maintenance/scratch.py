@@ -32,9 +32,9 @@ class Scratch:
         self._cursor = cursor
         self._appended: dict[AdditiveTable, int] = dict.fromkeys(ADDITIVE_TABLES, 0)
         self._folded: dict[AdditiveTable, int] = dict.fromkeys(ADDITIVE_TABLES, 0)
-        found = cursor.sql(
+        found = cursor.execute(
             "SELECT table_name, sql FROM duckdb_tables() WHERE database_name <> $scratch",
-            params={"scratch": SCRATCH},
+            {"scratch": SCRATCH},
         )
         self._made_by: dict[str, str] = dict(found.fetchall())
         """The statements that make the store's tables; DuckDB writes those of all tables to find one."""

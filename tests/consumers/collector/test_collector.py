@@ -1,5 +1,6 @@
 """The collector: nothing lost, nothing twice, whatever fails; it stops in order and says how it is."""
 
+import functools
 import logging
 import threading
 import time
@@ -29,11 +30,16 @@ FAST = CollectorSettings(
     pace=PacePolicy(live_min_wait_s=0.01, live_messages=50, catch_up_messages=200, catch_up_wait_s=0.05),
     retry=RetryPolicy(first_s=0.005, max_s=0.02),
 )
-FRAMES = [Encoder(SingleObjectFraming()).encode("requests", EventFactory().request(n)) for n in range(600)]
+
+
+@functools.cache
+def frames() -> list[bytes]:
+    encoder, factory = Encoder(SingleObjectFraming()), EventFactory()
+    return [encoder.encode("requests", factory.request(number)) for number in range(600)]
 
 
 def produce(broker: MemoryBroker, first: int, last: int, partition: int = 0) -> None:
-    for frame in FRAMES[first:last]:
+    for frame in frames()[first:last]:
         broker.append("requests", frame, partition=partition)
 
 
@@ -361,7 +367,7 @@ def test_a_message_that_cannot_be_stored_becomes_a_dead_letter_and_the_others_ar
     collector = running.start(MemorySource(broker), store)
     eventually(lambda: store.count() + len(store.dead_letters) == 600)
     assert not poison & store.ids["requests"]
-    assert {letter.payload for letter in store.dead_letters} == {FRAMES[number] for number in (17, 18, 301)}
+    assert {letter.payload for letter in store.dead_letters} == {frames()[number] for number in (17, 18, 301)}
     assert {letter.reason for letter in store.dead_letters} == {
         "it cannot be stored: ValueError: no column takes this"
     }
@@ -396,4 +402,4 @@ def test_a_store_that_takes_nothing_at_all_ends_the_collector_and_loses_little(r
 
 def broken_id(number: int) -> str:
     """The id of one of the frames."""
-    return str(Decoder(SchemaResolver()).decode("requests", FRAMES[number])["request_id"])
+    return str(Decoder(SchemaResolver()).decode("requests", frames()[number])["request_id"])

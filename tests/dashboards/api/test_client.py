@@ -1,5 +1,6 @@
 """The client against a real HTTP server: its requests, the answers it reads, and every failure."""
 
+import functools
 import pickle
 import threading
 from collections.abc import Iterator
@@ -25,15 +26,19 @@ from tests.support.doubles.measured_simulation import MeasuredSimulation, ingest
 from tests.support.servers.ports import free_port
 
 BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
-MEASURED = MeasuredSimulation(Simulation(scenario("demo", 300.0), 1).until(300.0), BEGAN)
+
+
+@functools.cache
+def measured() -> MeasuredSimulation:
+    return MeasuredSimulation(Simulation(scenario("demo", 300.0), 1).until(300.0), BEGAN)
 
 
 @pytest.fixture
 def api() -> Iterator[DashboardApi]:
     handlers: dict[str, Any] = {
-        "/v1/facets": lambda _parameters: MEASURED.facets(),
-        "/v1/versions": MEASURED.versions,
-        "/v1/timeseries": MEASURED.timeseries,
+        "/v1/facets": lambda _parameters: measured().facets(),
+        "/v1/versions": measured().versions,
+        "/v1/timeseries": measured().timeseries,
         "/v1/deployment-marks": lambda _parameters: {"items": [], "next_cursor": None},
         "/v1/ingest": lambda _parameters: ingest_status(BEGAN),
     }
@@ -49,7 +54,7 @@ def client(api: DashboardApi) -> Iterator[ApiClient]:
 
 def test_questions_go_to_the_replica_and_actions_to_the_server(api: DashboardApi) -> None:
     with (
-        DashboardApi({"/v1/facets": lambda _: MEASURED.facets()}, token="right") as replica,
+        DashboardApi({"/v1/facets": lambda _: measured().facets()}, token="right") as replica,
         ApiClient(api.url, "right", answers_url=replica.url) as client,
     ):
         client.facets()
@@ -65,7 +70,7 @@ def test_questions_go_to_the_replica_and_actions_to_the_server(api: DashboardApi
 
 
 def test_versions_are_read_field_by_field(client: ApiClient) -> None:
-    expected = MEASURED.versions({})["items"]
+    expected = measured().versions({})["items"]
     found = client.versions(Selection())
     assert [(row.prompt, row.version) for row in found] == [
         (row["prompt"], row["version"]) for row in expected
@@ -77,7 +82,7 @@ def test_versions_are_read_field_by_field(client: ApiClient) -> None:
 
 
 def test_a_time_series_is_read_with_its_step(client: ApiClient) -> None:
-    expected = MEASURED.timeseries({"step": "minute"})
+    expected = measured().timeseries({"step": "minute"})
     found = client.timeseries(Selection(), "minute")
     assert found.step == "minute"
     assert [row.bucket_start for row in found.items] == [
@@ -122,7 +127,7 @@ def test_the_token_is_shown_as_a_bearer(api: DashboardApi, client: ApiClient) ->
 
 
 def test_long_lists_are_read_page_by_page(api: DashboardApi, client: ApiClient) -> None:
-    rows = MEASURED.versions({})["items"]
+    rows = measured().versions({})["items"]
 
     def paged(parameters: dict[str, str]) -> Any:
         start = int(parameters.get("cursor", "after 0").removeprefix("after "))
@@ -140,7 +145,7 @@ def test_long_lists_are_read_page_by_page(api: DashboardApi, client: ApiClient) 
 
 
 def test_a_long_time_series_is_read_page_by_page(api: DashboardApi, client: ApiClient) -> None:
-    whole = MEASURED.timeseries({"step": "minute"})
+    whole = measured().timeseries({"step": "minute"})
 
     def paged(parameters: dict[str, str]) -> Any:
         rows = whole["items"]
@@ -208,7 +213,7 @@ def test_an_invalid_list_is_an_error(api: DashboardApi, client: ApiClient, docum
 
 def test_unknown_fields_of_a_newer_server_are_ignored(api: DashboardApi, client: ApiClient) -> None:
     before = client.versions(Selection()), client.ingest()
-    rows = [{**row, "new": {"a": 1}} for row in MEASURED.versions({})["items"]]
+    rows = [{**row, "new": {"a": 1}} for row in measured().versions({})["items"]]
     api.handlers["/v1/versions"] = lambda _parameters: {"items": rows, "next_cursor": None, "total": 6}
     api.handlers["/v1/ingest"] = lambda _parameters: {**ingest_status(BEGAN), "new": 1}
     assert (client.versions(Selection()), client.ingest()) == before
@@ -255,7 +260,7 @@ def test_a_missing_field_is_named_with_its_place(api: DashboardApi, client: ApiC
     api.handlers["/v1/ingest"] = lambda _parameters: status
     with pytest.raises(Unexpected, match="/v1/ingest: the answer has no started_at"):
         client.ingest()
-    good, bad = MEASURED.versions({})["items"][:2]
+    good, bad = measured().versions({})["items"][:2]
     api.handlers["/v1/versions"] = lambda _parameters: {
         "items": [good, {name: value for name, value in bad.items() if name != "errors"}],
         "next_cursor": None,

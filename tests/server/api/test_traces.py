@@ -105,7 +105,7 @@ def counted(admin: Person) -> dict[str, float]:
     return {line.partition('"')[0]: float(line.rpartition(" ")[2]) for line in found}
 
 
-BOMB = gzip.compress(b"\x00" * (64 << 20), compresslevel=9)
+BOMB = gzip.compress(b"\x00" * (64 << 20), compresslevel=1)
 HOSTILE = [
     (b"\x0b", "", 400, "in protobuf"),
     (b"x", "gzip", 400, "gzip"),

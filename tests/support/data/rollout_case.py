@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
-from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -18,12 +17,11 @@ from coalmine_rollouts.controller import Controller
 from coalmine_rollouts.plan import RolloutPlan, read_plan
 from coalmine_rollouts.records import Decided, Rollout, RolloutStatus
 from coalmine_schemas.batch import arrow_schema
-from coalmine_schemas.identifiers import unit_group
 from coalmine_schemas.prompts import ServedPrompt, ServeExperiment, assignment_point, choose_arm
 from coalmine_server.services.experiment_plans import RegistryPlans
 from tests.support.data.looked_at import SetClock
 from tests.support.data.registry_case import BOB, PROMPT, push, serve
-from tests.support.data.store_feed import Feed
+from tests.support.data.store_feed import Feed, group_of, id_at
 
 BEGIN = datetime(2026, 3, 10, 8, 0, tzinfo=UTC)
 QUICK = read_plan(
@@ -105,7 +103,7 @@ class Application:
                     "experiment": name,
                     "allocation_epoch": epoch,
                     "unit_id": f"user-{unit}",
-                    "unit_group": unit_group(f"user-{unit}"),
+                    "unit_group": group_of(f"user-{unit}"),
                     "resolution": self.resolution,
                     "request_model": is_like.model,
                     "response_model": is_like.model,
@@ -117,7 +115,7 @@ class Application:
                     "latency_ms": float(is_like.latency_ms * random.lognormal(0, is_like.spread)),
                     "error_type": "timeout" if random.random() < is_like.errors else None,
                     "metrics": [
-                        ("quality", float(np.clip(random.normal(is_like.quality, is_like.spread / 2), 0, 1)))
+                        ("quality", min(max(random.normal(is_like.quality, is_like.spread / 2), 0.0), 1.0))
                     ]
                     if self.scored
                     else [],
@@ -247,5 +245,4 @@ def _resolve(served: ServedPrompt, unit: str) -> tuple[str | None, str | None, s
 
 
 def _id(at: datetime, random: np.random.Generator) -> str:
-    number = int(random.integers(0, 1 << 62))
-    return str(UUID(int=(int(at.timestamp() * 1000) << 80) | (0x7 << 76) | (0x2 << 62) | number))
+    return id_at(at, int(random.integers(0, 1 << 62)))
