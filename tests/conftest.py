@@ -73,17 +73,23 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 _LONG = (
-    *("tests/spark/", "tests/test_readme.py", "tests/torture/"),
-    *("tests/consumers/collector/test_kafka_store.py", "tests/consumers/maintenance/test_crash.py"),
-    *("tests/consumers/sources/test_kafka_renewal.py", "tests/examples/test_celery_worker.py"),
-    *("tests/producers/test_kafka.py", "tests/producers/test_kafka_outages.py"),
-    *(
-        "tests/server/api/test_connections.py",
-        "tests/server/api/test_events.py",
-        "tests/server/cli/test_backup.py",
-    ),
-    *("tests/server/cli/test_demo.py", "tests/server/test_replica.py", "tests/server/test_serve_kafka.py"),
-    *("tests/server/test_two_servers.py", "tests/server/workers/test_kafka_faults.py"),
+    "tests/consumers/collector/test_kafka_store.py",
+    "tests/consumers/maintenance/test_crash.py",
+    "tests/consumers/sources/test_kafka_renewal.py",
+    "tests/examples/test_celery_worker.py",
+    "tests/producers/test_kafka.py",
+    "tests/producers/test_kafka_outages.py",
+    "tests/server/api/test_connections.py",
+    "tests/server/api/test_events.py",
+    "tests/server/cli/test_backup.py",
+    "tests/server/cli/test_demo.py",
+    "tests/server/test_replica.py",
+    "tests/server/test_serve_kafka.py",
+    "tests/server/test_two_servers.py",
+    "tests/server/workers/test_kafka_faults.py",
+    "tests/spark/",
+    "tests/test_readme.py",
+    "tests/torture/",
 )
 """Tests that take seconds each, and wait for most of them."""
 
