@@ -34,6 +34,8 @@ WARM = (
     *("coalmine_server.cli.app", "coalmine_server.serve", "rich.console", "rich.table"),
     *("alembic.command", "anyio._backends._asyncio", "httpcore2", "mako.template", "sqlite3"),
     *("coalmine_server.client.in_process", "coalmine_server.logs", "coalmine_server.services.plan_metrics"),
+    *("coalmine_server.services.catch_up", "coalmine_server.services.backup", "coalmine_server.cli.versions"),
+    *("coalmine.prompts.loaded_snapshot", "coalmine.prompts.registry_connection", "genai_prices.data"),
     *("coalmine_simulator", "genai_prices.data_snapshot", "genai_prices.data_units", "pandas"),
     *("pyarrow.parquet", "sqlalchemy.dialects.postgresql", "truststore", "uvicorn.lifespan.on"),
     *("uvicorn.loops.auto", "uvicorn.loops.asyncio", "coalmine_server.cli.serve"),
