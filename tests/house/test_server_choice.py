@@ -31,6 +31,7 @@ def _bare_environment(folder: Path) -> dict[str, str]:
 
 
 def _forget() -> None:
+    maven_cache.java_version.cache_clear()
     maven_cache.missing_tools.cache_clear()
     server_choice.docker_problem.cache_clear()
 

@@ -1,12 +1,14 @@
 """Analysts' SQL: right on hot and stored rows, and bounded in what it reads, writes and takes."""
 
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from coalmine_consumers.ad_hoc import TABLES, Limits, run_query
+from coalmine_consumers.ad_hoc import TABLES, Limits, process, run_query
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import Store, StoreSettings, raw_relation
 from coalmine_schemas.errors import InvalidParameter
@@ -207,3 +209,17 @@ def test_a_merged_view_is_read_while_others_write(tmp_path: Path) -> None:
     store.commit(feed.batch([request(500), request(501)]))
     assert (before, rows(store, "SELECT count(*) AS n FROM requests")) == ([{"n": 120}], [{"n": 122}])
     store.close()
+
+
+def test_a_statement_does_not_wait_for_numpy() -> None:
+    """Its import would be a third of the start of the process, and nothing there needs it."""
+    told = subprocess.run(
+        [sys.executable, "-P", "-X", "importtime", process.__file__],
+        input='{"statement": "", "limits": {}}',
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in told.stderr.splitlines()}
+    assert {"pyarrow", "duckdb"} <= imported
+    assert not {name for name in imported if name.startswith("numpy.")}

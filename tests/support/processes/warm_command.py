@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn
@@ -33,6 +34,8 @@ WARM = (
     *("coalmine_server.cli.app", "coalmine_server.serve", "rich.console", "rich.table"),
     *("alembic.command", "anyio._backends._asyncio", "httpcore2", "mako.template", "sqlite3"),
     *("coalmine_server.client.in_process", "coalmine_server.logs", "coalmine_server.services.plan_metrics"),
+    *("coalmine_server.services.catch_up", "coalmine_server.services.backup", "coalmine_server.cli.versions"),
+    *("coalmine.prompts.loaded_snapshot", "coalmine.prompts.registry_connection", "genai_prices.data"),
     *("coalmine_simulator", "genai_prices.data_snapshot", "genai_prices.data_units", "pandas"),
     *("pyarrow.parquet", "sqlalchemy.dialects.postgresql", "truststore", "uvicorn.lifespan.on"),
     *("uvicorn.loops.auto", "uvicorn.loops.asyncio", "coalmine_server.cli.serve"),
@@ -250,6 +253,8 @@ def wait() -> NoReturn:
         build.get_command
     )  # the tree of commands is half of most of them
     build.get_command(importlib.import_module("coalmine_server.cli.app").app)
+    for forget in getattr(typing, "_cleanups", ()):
+        forget()  # DuckDB has each child do it at its end, which copies a third of all pages that it copies
     gc.freeze()  # a child's collections leave alone, and do not copy, what is shared
     _use_huge_pages()
     null = os.open(os.devnull, os.O_RDONLY)

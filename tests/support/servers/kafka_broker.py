@@ -24,7 +24,12 @@ from tests.support.servers.server_choice import ServerChoice, choose_server
 
 VARIABLE = "COALMINE_TEST_KAFKA"
 """Names a running broker to use instead of starting one, as `host:port`."""
-STEADY = {"broker.session.timeout.ms": "60000"}
+STEADY = {
+    "broker.session.timeout.ms": "60000",
+    # Twice a second, it would tell itself that it is there, and write that nothing happened.
+    "broker.heartbeat.interval.ms": "5000",
+    "metadata.max.idle.interval.ms": "0",
+}
 """Settings of a broker that nobody kills: however busy the machine is, its partitions keep their leader."""
 
 

@@ -8,7 +8,6 @@ import atexit
 import contextlib
 import os
 import shutil
-import subprocess
 import tempfile
 import uuid
 from base64 import urlsafe_b64encode
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tests.support.processes.child_process import ChildProcess
 from tests.support.servers import maven_cache
+from tests.support.servers.kafka_start import CLASSES, earlier_start, make_empty_storage
 from tests.support.servers.ports import free_port
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def broker_settings(
     }
 
 
-def _new_cluster_id() -> str:
+def _new_id() -> str:
     """A random id in Kafka's own spelling, which must not begin like an option."""
     return urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=").replace("-", "_")
 
@@ -138,8 +138,13 @@ class JavaKafka:
         """Whether it has not ended by itself."""
         return self._process is not None and self._process.running
 
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process is not None else None
+
     def start(self) -> None:
-        """Format the storage at the first time, then run."""
+        """Make the storage at the first time, then run."""
         if self._process is None:
             self._process = self._prepare()
         self._process.start()
@@ -169,14 +174,15 @@ class JavaKafka:
     def _prepare(self) -> ChildProcess:
         port, controller_port = free_port(), free_port()
         self.bootstrap_servers = f"127.0.0.1:{port}"
+        data = self._directory / "data"
         listeners = f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}"
         settings = broker_settings(
             listeners=listeners,
             advertised=listeners,
             further=self._further,
             extra={
-                "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller_port}",
-                "log.dirs": str(self._directory / "data"),
+                "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+                "log.dirs": str(data),
                 **self._extra,
             },
         )
@@ -185,37 +191,21 @@ class JavaKafka:
             "".join(f"{name}={value}\n" for name, value in settings.items()), encoding="utf-8"
         )
         log_file = self._directory / "broker.log"
-        self._format(properties, log_file)
-        heap = [f"-Xms{self._heap_mb}m", f"-Xmx{self._heap_mb}m"]
+        java = [maven_cache.java_command(), "-cp", ":".join(map(str, sorted(self._jars.glob("*.jar"))))]
+        java += [f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}", "-Djava.awt.headless=true"]
+        java += [f"-Xms{self._heap_mb}m", f"-Xmx{self._heap_mb}m"]
         if self._quick_start:
-            heap += maven_cache.QUICK_START
+            java += maven_cache.QUICK_START
         else:
             # Kafka's own start script asks for G1 with short pauses as well.
-            heap += ["-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]
+            java += ["-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]
+        left = earlier_start(java, properties, data, self.bootstrap_servers, log_file)
+        make_empty_storage(left, data, cluster_id=_new_id(), directory_id=_new_id())
         return ChildProcess(
-            [*self._java(), *heap, "-Djava.awt.headless=true", "kafka.Kafka", str(properties)],
+            [*java, f"-XX:SharedArchiveFile={left / CLASSES}", "kafka.Kafka", str(properties)],
             log_file=log_file,
             remove_with_us=[self._directory],
         )
-
-    def _format(self, properties: Path, log_file: Path) -> None:
-        tool = [*self._java(), "-Xmx128m", *maven_cache.QUICK_START, "kafka.tools.StorageTool", "format"]
-        with log_file.open("ab") as log:
-            done = subprocess.run(
-                [*tool, "--standalone", "-t", _new_cluster_id(), "-c", str(properties)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-        if done.returncode != 0:
-            raise RuntimeError(
-                f"formatting Kafka's storage failed:\n{log_file.read_text(encoding='utf-8')[-3000:]}"
-            )
-
-    def _java(self) -> list[str]:
-        logging = f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}"
-        return [maven_cache.java_command(), "-cp", f"{self._jars}/*", logging]
 
 
 class ContainerKafka:
@@ -298,5 +288,5 @@ class ContainerKafka:
         for name, value in settings.items():
             # The image's rule: KAFKA_ and the setting's name in capitals, dots as underscores.
             container = container.with_env(f"KAFKA_{name.upper().replace('.', '_')}", value)
-        container = container.with_env("CLUSTER_ID", _new_cluster_id())
+        container = container.with_env("CLUSTER_ID", _new_id())
         return container.with_env("KAFKA_HEAP_OPTS", f"-Xms{self._heap_mb}m -Xmx{self._heap_mb}m")

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -42,17 +43,27 @@ def java_command() -> str:
 
 
 @lru_cache(maxsize=1)
+def java_version() -> str:
+    """What the `java` to run says of itself.
+
+    Raises:
+        OSError, SubprocessError: It does not run.
+    """
+    command = [java_command(), "-version"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return shown.stderr + shown.stdout
+
+
+@lru_cache(maxsize=1)
 def missing_tools() -> str | None:
     """Why Java programs cannot be fetched and run here, or None when they can."""
     try:
-        shown = subprocess.run(
-            [java_command(), "-version"], capture_output=True, text=True, check=True, timeout=60
-        )
+        shown = java_version()
     except (OSError, subprocess.SubprocessError) as error:
         return f"no working Java ({java_command()}: {error})"
-    version = re.search(r'version "(\d+)', shown.stderr + shown.stdout)
+    version = re.search(r'version "(\d+)', shown)
     if version is None or int(version[1]) < _OLDEST_JAVA:
-        return f"Java is older than {_OLDEST_JAVA}: {(shown.stderr or shown.stdout).splitlines()[0]}"
+        return f"Java is older than {_OLDEST_JAVA}: {shown.splitlines()[0]}"
     if shutil.which("mvn") is None:
         return "no Maven (mvn) on the search path"
     return None
@@ -74,7 +85,12 @@ def resolve(pom: Path) -> Path:
         MavenError: Maven failed.
     """
     digest = hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
-    target = cache_directory() / f"{pom.name.removesuffix('.pom.xml')}-{digest}"
+    return keep(f"{pom.name.removesuffix('.pom.xml')}-{digest}", lambda folder: _fetch(pom, folder))
+
+
+def keep(name: str, make: Callable[[Path], None]) -> Path:
+    """The folder of this name in the cache, made if it is not there yet, by one process while others wait."""
+    target = cache_directory() / name
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -82,9 +98,9 @@ def resolve(pom: Path) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.is_dir():
             with tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.part-") as parent:
-                fetched = Path(parent) / "fetched"
-                _fetch(pom, fetched)
-                fetched.rename(target)
+                made = Path(parent) / "made"
+                make(made)
+                made.rename(target)
     return target
 
 
