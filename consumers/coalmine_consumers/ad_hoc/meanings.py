@@ -43,7 +43,7 @@ INGEST: Final[Mapping[str, str]] = {
     "cost_uncached_nano_usd": "Cost if nothing had come from the provider's cache, nano-USD (1e-9 USD).",
     "ingest_id": "Number of the batch that stored the row.",
     "ingested_at": "When that batch was committed, UTC.",
-    "is_outcome": "True for a late outcome, with the `request_id` that it is attributed to, or its own.",
+    "is_outcome": "True for a late outcome, with the `request_id` that it is attributed to, if there is one.",
 }
 """Columns that the store adds to events."""
 

@@ -101,6 +101,15 @@ def test_an_outcome_counts_for_the_last_call_of_its_unit(store: Store) -> None:
     assert query(store, "SELECT count(*) FROM scores") == [(len(ORDERS),)]
 
 
+def test_an_outcome_with_the_id_of_a_call_is_not_that_calls(store: Store) -> None:
+    """Some name an outcome after a call, so that a retry is no second one."""
+    same = {"score_id": OTHERS["request_id"], "request_id": OTHERS["request_id"]}
+    commit(store, Feed(), [OLD, OTHERS, BOUGHT | same])
+    assert (whole(store), versions(store)) == (1, {})
+    settle(store)
+    assert (whole(store), versions(store)) == (0, {OLD["version"]: (1, 1.0)})
+
+
 def test_calls_of_a_unit_are_not_paired_with_all_of_its_outcomes(store: Store) -> None:
     """A robot has a hundred thousand of both: pairing them would take hours."""
     feed, number = Feed(), 300

@@ -14,4 +14,5 @@ FROM scores
 WHERE NOT is_outcome AND ingest_id > $after AND ingest_id <= $through
     AND event_time >= $reacted_since AND event_time <= $reacted_until
 UNION ALL
-SELECT request_id FROM scores WHERE is_outcome AND ingest_id > $after AND ingest_id <= $through
+SELECT request_id FROM scores
+WHERE is_outcome AND request_id IS NOT NULL AND ingest_id > $after AND ingest_id <= $through
