@@ -293,7 +293,7 @@ def test_scores_with_outcomes(connection: duckdb.DuckDBPyConnection) -> None:
     assert [tuple(row[name] for name in columns) for row in found] == [
         (str(C), 4, False, "why", "judge"),
         (str(C), 9, True, None, "unknown"),
-        (str(D), 4, True, None, "unknown"),
+        (None, 4, True, None, "unknown"),
     ]
 
 
