@@ -170,6 +170,9 @@ class Controller:
             deployed = registered.deployed.get(key)
             place = None if deployed is None else deployed.place(row.rollout)
             row, inputs = live.row, replace(live.inputs, place=place)  # as it is after the tick
+            if inputs.readout is None:  # nothing is decided any more
+                readout = self._readouts.current(rollout_id, max_age=_READ_AGAIN)
+                inputs = replace(inputs, readout=readout)
         else:
             live = _Live(row)
             live.readout = self._readouts.current(rollout_id, max_age=_READ_AGAIN)

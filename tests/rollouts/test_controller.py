@@ -83,6 +83,7 @@ def test_a_version_that_breaks_nearly_every_answer_is_stopped_within_a_few_reque
     assert status.effective_at is not None
     assert "effective" in status.sentence
     assert rig.kinds(made.id)[-1] == "notice"
+    assert (status.units > 0, status.control_units > 0) == (True, True)  # of those who got it before
 
 
 def test_a_worse_version_is_rolled_back_by_the_comparison(rig: Rig) -> None:
