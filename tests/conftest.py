@@ -94,25 +94,15 @@ _LONG = (
 """Tests that take seconds each, and wait for most of them."""
 
 
-_BROWSER = "tests/dashboards/pages/"
-"""Tests of pages share a browser and servers, of which each process that runs some has its own."""
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives long tests to the first process, which waits while others compute, and pages to the second.
+    """Has long tests come first: a process that begins with them keeps the others from waiting at the end.
 
-    Each begins with a share of the list, and who has done all of his takes over the end of another's. So what
-    is at the end is short, and no process waits for another's long test.
+    It waits while others compute; they take over the short tests that come after.
     """
-    gone = [path for path in (*_LONG, _BROWSER) if not (ROOT / path).exists()]
+    gone = [path for path in _LONG if not (ROOT / path).exists()]
     assert not gone, f"not there any more: {gone}"
-    long = [item for item in items if item.nodeid.startswith(_LONG)]
-    pages = [item for item in items if item.nodeid.startswith(_BROWSER)]
-    others = [item for item in items if not item.nodeid.startswith((*_LONG, _BROWSER))]
-    share = len(items) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    first = max(0, share - len(long))
-    items[:] = [*long, *others[:first], *pages, *others[first:]]
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 _Server = TypeVar("_Server")

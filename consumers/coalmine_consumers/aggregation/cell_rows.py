@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +14,6 @@ from coalmine_consumers.arrays import FloatArray, IntArray, microseconds, timest
 
 ARM = ("experiment", "allocation_epoch", "variant")
 """What the cells of one arm in one epoch share."""
-
-
-_FILL: dict[str, Any] = {"promote_options": "default"}
-"""Fills in columns that only some tables have."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +115,7 @@ def cell_rows(adding: Sequence[RowsAdding], more: Sequence[pa.Table] = ()) -> Ce
 def together(tables: Sequence[pa.Table | None]) -> pa.Table | None:
     """The rows of all tables, some of which may have more columns than others."""
     found = [table for table in tables if table is not None]
-    return pa.concat_tables(found, **_FILL) if found else None
+    return pa.concat_tables(found, promote_options="default") if found else None
 
 
 def segment_columns(rows: pa.Table) -> list[str]:
