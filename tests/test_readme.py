@@ -86,7 +86,8 @@ def test_a_document_works_for_whoever_follows_it_in_an_empty_folder(tmp_path: Pa
     steps = [block for block in _STEPS if _name(block.path) == document]
     assert not [block for block in steps if block.skip or block.setup], "readers see no hidden set-up"
     printed = follow(steps, tmp_path)
-    missing = [words for words in _FOLLOWED[document] if not re.search(words, printed)]
+    patterns = [re.escape(each) if isinstance(each, str) else each for each in _FOLLOWED[document]]
+    missing = [pattern for pattern in patterns if not re.search(pattern, printed)]
     assert missing == [], f"not in what was printed:\n{printed}"
 
 
