@@ -54,10 +54,13 @@ def by_version(demo: DemoDashboard, **parameters: str) -> dict[str, dict[str, An
 def test_the_page_shows_the_numbers_of_the_api_and_a_new_prompt_as_plain_text(
     page: Page, demo: DemoDashboard
 ) -> None:
+    before = by_version(demo)
     shown = table(opened(page, f"{demo.url}/prompt?time=6h"))
-    rows = by_version(demo)
-    assert set(shown) == set(rows)
-    for version, row in rows.items():
+    after = by_version(demo)
+    assert set(before) <= set(shown) <= set(after)
+    same = {version: row for version, row in after.items() if row == before.get(version)}
+    assert len(same) >= len(after) / 2, "other tests add calls, but not to most versions"
+    for version, row in same.items():
         if row["quality_mean"] is None:  # of other tests
             continue
         model, requests, cost, _, p50, p95, quality, thumbs, errors, _ = shown[version]
@@ -72,7 +75,10 @@ def test_the_page_shows_the_numbers_of_the_api_and_a_new_prompt_as_plain_text(
         assert thumbs.endswith(f"of {row['thumbs_up'] + row['thumbs_down']:,}")
         assert errors.startswith(f"{row['error_rate'] * 100:.1f} %")
     health = page.locator("[data-health=Stored] dd")
-    assert health.inner_text() == f"{asked(demo, '/v1/ingest')['counts']['stored']:,}"
+    eventually(
+        lambda: health.inner_text() == f"{asked(demo, '/v1/ingest')['counts']['stored']:,}",
+        what="as many stored events as the API says",
+    )
 
     with (
         Coalmine("support-bot", home=demo.home) as client,
