@@ -16,6 +16,8 @@ from coalmine_registry.errors import (
     SuiteMissing,
 )
 from coalmine_registry.operations.checked_evidence import EvalRunOf
+from coalmine_registry.operations.policies import policy, set_policy
+from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.records import Evidence
 from coalmine_registry.registry import Registry
 from coalmine_schemas.prompts import Rule, ServeVersion
@@ -31,6 +33,24 @@ def known(registry: Registry) -> Registry:
     serve(registry, "1.0.0")
     push(registry, "1.0.1", "1.0.2")
     return registry
+
+
+def test_a_transaction_sees_the_policy_that_it_set_unless_it_undid_that(known: Registry) -> None:
+    def required(transaction: Transaction) -> tuple[str, ...]:
+        return policy(transaction, "prod").required_evidence
+
+    def work(transaction: Transaction) -> list[tuple[str, ...]]:
+        seen = [required(transaction)]
+        set_policy(transaction, ADMIN, "prod", ["eval_run"], None)
+        seen.append(required(transaction))
+        with pytest.raises(NotFound), transaction.savepoint():
+            set_policy(transaction, ADMIN, "prod", ["security-review"], None)
+            seen.append(required(transaction))
+            raise NotFound("anything")
+        return [*seen, required(transaction)]
+
+    assert known.transact(work) == [(), ("eval_run",), ("security-review",), ("eval_run",)]
+    assert known.policy("prod").required_evidence == ("eval_run",)
 
 
 def test_what_was_recorded_is_kept(known: Registry) -> None:

@@ -29,10 +29,12 @@ def policy(transaction: Transaction, environment: str) -> Policy:
     Raises:
         NotFound: The environment does not exist.
     """
-    table = environments
-    row = transaction.one(select(table).where(table.c.name == environment_name(environment)))
+    name = environment_name(environment)
+    if name in transaction.policies:
+        return transaction.policies[name]
+    row = transaction.one(select(environments).where(environments.c.name == name))
     assert row is not None
-    return Policy(
+    found = transaction.policies[name] = Policy(
         environment=row.name,
         required_evidence=tuple(row.required_evidence),
         revision=row.policy_revision,
@@ -40,6 +42,7 @@ def policy(transaction: Transaction, environment: str) -> Policy:
         requires_suite=row.requires_suite,
         evidence_max_age_days=row.evidence_max_age_days,
     )
+    return found
 
 
 def set_policy(
@@ -90,6 +93,7 @@ def set_policy(
             "policy_revision": after.revision,
         },
     )
+    transaction.policies[environment] = after
     audit.record(
         transaction,
         actor,

@@ -84,8 +84,8 @@ def promote(
     if before.state is not None and before.state.default == after.default:
         return replace(promotion, status="unchanged", revision=before.revision)
     _check_open(transaction, actor, promotion, override=override)
-    if _may_decide(transaction, actor, promotion):
-        return _apply(transaction, actor, promotion, is_new=True)
+    if _is_another(transaction, actor, promotion) and _may_show(transaction, actor, before, after):
+        return _apply(transaction, actor, promotion, before, after, is_new=True)
     _check_not_waiting(transaction, promotion)
     transaction.insert(promotions, asdict(promotion))
     _note(transaction, actor, "request_promotion", promotion, promotion.reason)
@@ -113,17 +113,17 @@ def approve(
     actor.require(Role.APPROVER, "approve promotions")
     found = _waiting(transaction, promotion_id)
     _check_open(transaction, actor, found, override=False)
+    needs_another = Forbidden(
+        f"{actor.subject} wrote {found.prompt}@{found.version} or a part of it that nobody else has "
+        f"approved in {found.environment}, or is no person: another person has to approve it there"
+    )
+    if not _is_another(transaction, actor, found):
+        raise needs_another
     try:
-        may_decide = _may_decide(transaction, actor, found)
-    except StaleRevision:
-        may_decide = True  # of which the request is told below
-    if not may_decide:
-        raise Forbidden(
-            f"{actor.subject} wrote {found.prompt}@{found.version} or a part of it that nobody else has "
-            f"approved in {found.environment}, or is no person: another person has to approve it there"
-        )
-    try:
-        return _apply(transaction, actor, found, is_new=False), None
+        before, after = _next_state(transaction, found)
+        if not _may_show(transaction, actor, before, after):
+            raise needs_another
+        return _apply(transaction, actor, found, before, after, is_new=False), None
     except StaleRevision as stale:
         decided = replace(
             found,
@@ -192,16 +192,20 @@ def page(
     return page_of(transaction.connection, query, limit, _promotion, lambda row: (row.id,))
 
 
-def _may_decide(transaction: Transaction, actor: Actor, wanted: Promotion) -> bool:
+def _is_another(transaction: Transaction, actor: Actor, wanted: Promotion) -> bool:
+    """Returns True if it needs no approval, or the actor is an approver who did not write the version."""
     if not policy(transaction, wanted.environment).needs_approval:
         return True
-    if not actor.role.allows(Role.APPROVER) or approval.is_author(
+    return actor.role.allows(Role.APPROVER) and not approval.is_author(
         transaction, actor, wanted.prompt, wanted.version
-    ):
-        return False
-    before, after = _next_state(transaction, wanted)
+    )
+
+
+def _may_show(
+    transaction: Transaction, actor: Actor, before: deployments.Current, after: DeploymentState
+) -> bool:
     return approval.may_show(
-        transaction, actor, wanted.environment, wanted.prompt, before=before.state, after=after
+        transaction, actor, before.environment, before.prompt, before=before.state, after=after
     )
 
 
@@ -216,11 +220,18 @@ def _next_state(transaction: Transaction, wanted: Promotion) -> tuple[deployment
     return before, state
 
 
-def _apply(transaction: Transaction, actor: Actor, wanted: Promotion, *, is_new: bool) -> Promotion:
-    before, state = _next_state(transaction, wanted)
+def _apply(
+    transaction: Transaction,
+    actor: Actor,
+    wanted: Promotion,
+    before: deployments.Current,
+    after: DeploymentState,
+    *,
+    is_new: bool,
+) -> Promotion:
     revision = before.revision
-    if before.state is None or before.state.default != state.default:  # else somebody else was faster
-        made = deployments.change(transaction, actor, before, state, action="promote", reason=wanted.reason)
+    if before.state is None or before.state.default != after.default:  # else somebody else was faster
+        made = deployments.change(transaction, actor, before, after, action="promote", reason=wanted.reason)
         revision = made.revision
     applied = replace(
         wanted,

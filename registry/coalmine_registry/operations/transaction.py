@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table
 
 from coalmine_registry.operations.content_cache import ContentCache
+from coalmine_registry.records import Policy
 
 ArmsToPromote = Callable[[str], Collection[str] | None]
 """Returns the arms that the readout of an experiment says to promote; None if there is no readout to ask."""
@@ -41,6 +42,8 @@ class Transaction:
     """Rollout and number of its decision that makes the changes; None if none does."""
     changed: dict[str, int] = field(default_factory=dict)
     """New revision by environment that it changed."""
+    policies: dict[str, Policy] = field(default_factory=dict)
+    """By environment, as far as it has read them: others cannot change them meanwhile."""
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -50,6 +53,7 @@ class Transaction:
             with self.connection.begin_nested():
                 yield
         except BaseException:
+            self.policies.clear()
             self.changed.clear()
             self.changed.update(changed)
             raise
