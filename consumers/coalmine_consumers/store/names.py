@@ -80,7 +80,12 @@ class _Admission:
     def of_requests(self, requests: pa.Table) -> pa.Table:
         """Requests, with `OTHER` in place of the names that are refused."""
         app = ("app", requests["app"], requests["app"])
-        if self.all_known([app, *_named(requests), _version(requests)]):
+        everything = [app, *_named(requests), _version(requests)]
+        if self.all_known(everything):
+            return requests
+        new = self._new(everything)
+        if pc.all(new["is_admitted"]).as_py():
+            self._admit(new)
             return requests
         # Apps first: those that are one too many share the room of one app for their other names.
         requests = self.replace(requests, "app", "app", requests["app"], self.refused([app]))
@@ -95,20 +100,26 @@ class _Admission:
         """Admits names; returns those, by kind, for which there is no room today."""
         if self.all_known(named):
             return {}
-        arriving = pa.concat_tables(_table(kind, *_pairs(names, apps)) for kind, names, apps in named)
-        with lent(self._connection, arriving=arriving):
-            new = fetch_table(self._connection, statement("new_names", __package__), self._parameters)
-        admitted = new.filter(new["is_admitted"])
-        with lent(self._connection, admitted=admitted):
-            self._connection.execute(
-                "INSERT INTO known_names SELECT kind, name, $day, app FROM admitted",
-                {"day": self._parameters["day"]},
-            ).fetchall()
+        new = self._new(named)
+        self._admit(new.filter(new["is_admitted"]))
         rest = new.filter(pc.invert(new["is_admitted"]))
         return {
             kind: rest.filter(pc.equal(rest["kind"], kind))["name"].combine_chunks()
             for kind in pc.unique(rest["kind"]).to_pylist()
         }
+
+    def _new(self, named: list[_Named]) -> pa.Table:
+        """Names that are not known, and whether there is room for each today."""
+        arriving = pa.concat_tables(_table(kind, *_pairs(names, apps)) for kind, names, apps in named)
+        with lent(self._connection, arriving=arriving):
+            return fetch_table(self._connection, statement("new_names", __package__), self._parameters)
+
+    def _admit(self, admitted: pa.Table) -> None:
+        # DuckDB finds `admitted` here.
+        self._connection.execute(
+            "INSERT INTO known_names SELECT kind, name, $day, app FROM admitted",
+            {"day": self._parameters["day"]},
+        ).fetchall()
 
     def replace(
         self,
