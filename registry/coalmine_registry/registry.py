@@ -671,6 +671,10 @@ class Registry:
         """Returns a number that grows with everything that the audit log tells of. Cheap."""
         return self.read(audit.last)
 
+    def data_version(self) -> int | None:
+        """Returns a number that is another one after every change. See `Database.data_version`."""
+        return self._database.data_version()
+
     def outbox_pending(self, limit: int = 100) -> list[OutboxEntry]:
         """Returns events that have not been sent yet, oldest first."""
         return self.read(lambda tx: outbox.pending(tx, limit))

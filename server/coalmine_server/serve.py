@@ -276,7 +276,7 @@ def serve_until_signal(
         except Stopped:
             return ExitCode.OK
         on_started(server)
-        while not (told_to_stop.wait(0.1) or server.wait_ended(0)):
+        while not (told_to_stop.wait(0.5) or server.wait_ended(0)):
             pass
         _log.info("stopping", signal=told_to_stop.is_set())
         in_time = server.stop()

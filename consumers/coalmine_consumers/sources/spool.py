@@ -26,8 +26,10 @@ RECOVER_EVERY_S: Final = 2.0
 """How often files of dead writers are looked for."""
 RETRY_EVERY_S: Final = 5.0
 """How often a file that could not be opened is tried again."""
-LOOK_EVERY_S: Final = 0.05
+LOOK_EVERY_S: Final = 0.1
 """How often an empty directory is looked at again; files are sealed every half second."""
+SETTLED_AFTER_NS: Final = 2_000_000_000
+"""Clocks of file systems tick; at an age of this much, a directory's time of change shows every later one."""
 MAX_BATCH_BYTES: Final = 64 * 1024 * 1024
 """A poll ends early at this many payload bytes, so that large texts do not add up."""
 COUNT_AT_ONCE: Final = 8
@@ -77,6 +79,8 @@ class SpoolSource:
         self._taken: set[str] = set()
         self._retry_at: dict[str, float] = {}
         self._recover_at = float("-inf")
+        self._nothing_in: tuple[int, int, int] | None = None
+        """How the directory was when there was nothing to read, if any change of it would show."""
         self._rewind = True
         self._closed = False
         self._counts: dict[str, int] = {}
@@ -175,6 +179,7 @@ class SpoolSource:
         self._files.reset(self._stored, present if self._directory.is_dir() else None)
         self._reading = None
         self._taken.clear()
+        self._nothing_in = None
         self._rewind = False
 
     def _recover_dead_writers(self) -> None:
@@ -208,6 +213,9 @@ class SpoolSource:
                 self._take_records(reading, piece, assembly, max_messages - assembly.messages)
 
     def _open_next(self, assembly: BatchAssembly) -> _Reading | None:
+        looked_at, state = time.time_ns(), self._state()
+        if state is not None and state == self._nothing_in:
+            return None
         paths = self._sealed()
         self._taken.intersection_update(path.name for path in paths)
         now = time.monotonic()
@@ -232,7 +240,17 @@ class SpoolSource:
             self._retry_at.pop(path.name, None)
             self._taken.add(path.name)
             return _Reading(path, partition, stored, stored, read_pieces(data, stored))
+        is_settled = state is not None and state[-1] < looked_at - SETTLED_AFTER_NS and not self._retry_at
+        self._nothing_in = state if is_settled else None
         return None
+
+    def _state(self) -> tuple[int, int, int] | None:
+        """What differs once a file has come or gone: much cheaper than to list them ten times a second."""
+        try:
+            found = self._directory.stat()
+        except OSError:
+            return None  # listing it says why
+        return found.st_dev, found.st_ino, found.st_mtime_ns
 
     def _take_damage(self, reading: _Reading, damage: Damage, assembly: BatchAssembly) -> None:
         reading.damaged = True

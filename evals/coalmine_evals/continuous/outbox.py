@@ -55,6 +55,10 @@ class ScoreOutbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def data_version(self) -> int | None:
+        """Returns a number that is another one after every change. See `Database.data_version`."""
+        return self._database.data_version()
+
     def outbox_pending(self, limit: int) -> list[OutboxEntry]:
         """Returns events that have not been sent yet, oldest first."""
         found: list[OutboxEntry] = []

@@ -1,6 +1,8 @@
 """The HTTP side of `coalmine serve`: a bound socket first, then uvicorn on it in a thread of its own."""
 
+import asyncio
 import threading
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -21,6 +23,28 @@ KEEP_ALIVE_S: Final = 20
 on its way as we close is lost."""
 
 
+class _Uvicorn(uvicorn.Server):
+    """Looks whether it is to end once a second, for the header `Date`, and at once when it is told to."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), 1.0)
+
+    def end(self) -> None:
+        """Any thread may call it."""
+        self.should_exit = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended already
+                self._loop.call_soon_threadsafe(self._told.set)
+
+
 class HttpServer:
     """Serves one ASGI application until told to stop.
 
@@ -37,7 +61,7 @@ class HttpServer:
         """
         self._socket = bind(host, port)
         self._host = host
-        self._server: uvicorn.Server | None = None
+        self._server: _Uvicorn | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -72,7 +96,7 @@ class HttpServer:
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=max(1, int(settings.shutdown_timeout_s)),
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Uvicorn(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="http", daemon=True
         )
@@ -83,6 +107,6 @@ class HttpServer:
         if self._server is None or self._thread is None:
             self._socket.close()
             return True
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()

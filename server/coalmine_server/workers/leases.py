@@ -64,9 +64,13 @@ class ChangesElsewhere:
         self._registry = registry
         self.seen = 0
         """Grows with every change."""
+        self._seen_at: int | None = None
         self.worker = Worker("registry-changes", self._look, again_after_s=LOOK_S)
 
     def _look(self, _stop: threading.Event) -> float:
         with suppress(Transient):
-            self.seen = self._registry.last_change()
+            version = self._registry.data_version()
+            if version is None or version != self._seen_at:
+                self.seen = self._registry.last_change()
+                self._seen_at = version
         return CHANGES_S

@@ -62,6 +62,10 @@ class Channel(Protocol):
 class Outbox(Protocol):
     """Events that wait to be sent: those of the registry, or of alerts."""
 
+    def data_version(self) -> int | None:
+        """Returns a number that is another one after every change; None if there is none."""
+        ...
+
     def outbox_pending(self, limit: int) -> list[OutboxEntry]:
         """Returns events that have not been sent yet, oldest first."""
         ...
@@ -77,11 +81,17 @@ class EventPublisher:
     def __init__(self, outbox: Outbox, channel: Channel) -> None:
         self._outbox = outbox
         self._channel = channel
+        self._empty_at: int | None = None
+        """Version of the data at which nothing waited."""
 
     def publish(self) -> int:
         """See `Publisher.publish`."""
+        version = self._outbox.data_version()
+        if version is not None and version == self._empty_at:
+            return 0
         entries = self._outbox.outbox_pending(BATCH)
         if not entries:
+            self._empty_at = version
             return 0
         delivered = self._channel.send(entries)
         self._outbox.outbox_delivered(delivered)

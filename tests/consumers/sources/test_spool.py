@@ -1,5 +1,6 @@
 """The spool source: living and dead writers, damaged files, and removal only after a commit."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,37 @@ def test_positions_of_removed_files_are_forgotten_with_the_next_batch(tmp_path: 
     seal(tmp_path, records(2))
     batch = poll(source)
     assert batch.retired == (TopicPartition("spool", gone.name),)
+
+
+def test_a_directory_that_stays_as_it_is_is_not_listed_again(tmp_path: Path) -> None:
+    listed: list[str] = []
+    is_over = False
+
+    def note(event: str, arguments: tuple[object, ...]) -> None:
+        if not is_over and event in ("os.listdir", "os.scandir") and arguments[0] == str(tmp_path):
+            listed.append(event)
+
+    source = open_source(tmp_path, Ledger())
+    os.utime(tmp_path, (0, 0))
+    assert source.poll(10, 0.0) is None
+    sys.addaudithook(note)  # there is no way to take it away
+    assert [source.poll(10, 0.0) for _ in range(20)] == [None] * 20
+    assert listed == []
+    seal(tmp_path, records(2))
+    assert poll(source).messages == 2
+    assert listed
+    is_over = True
+
+
+def test_a_file_that_comes_in_the_same_tick_of_the_clock_as_a_change_before_is_seen(tmp_path: Path) -> None:
+    source = open_source(tmp_path, Ledger())
+    seal(tmp_path, records(1))
+    assert poll(source).messages == 1
+    changed_at = tmp_path.stat().st_mtime_ns
+    assert source.poll(10, 0.0) is None
+    seal(tmp_path, records(2))
+    os.utime(tmp_path, ns=(changed_at, changed_at))
+    assert poll(source).messages == 2
 
 
 def test_positions_of_files_removed_before_a_crash_are_forgotten(tmp_path: Path) -> None:

@@ -67,6 +67,35 @@ def test_a_reader_sees_one_moment(address: str) -> None:
     database.close()
 
 
+def test_the_version_of_the_data_tells_of_every_change(new_address: Callable[[str], str]) -> None:
+    address = new_address("sqlite")
+    database, other = Database(address), Database(address)
+    seen = [database.data_version()]
+    for writer in (other, database, other):
+        assert database.data_version() == seen[-1], "nobody has changed anything"
+        database.read(_count)
+        writer.write(_insert)
+        writer.write(lambda connection: connection.execute(text("DELETE FROM prompts")))
+        seen.append(database.data_version())
+    assert None not in seen
+    assert len(set(seen)) == len(seen)
+    other.close()
+    database.close()
+
+
+def test_where_there_is_no_version_of_the_data_one_has_to_read(
+    new_address: Callable[[str], str], tmp_path: Path
+) -> None:
+    database = Database(new_address("postgresql"))
+    assert database.data_version() is None
+    database.close()
+    damaged = tmp_path / "damaged.db"
+    damaged.write_text("no database")
+    database = Database(damaged)
+    assert database.data_version() is None
+    database.close()
+
+
 def test_who_only_reads_cannot_write_on_postgresql(new_address: Callable[[str], str]) -> None:
     database = Database(new_address("postgresql"))
     with pytest.raises(Exception, match=r"read-only transaction"):

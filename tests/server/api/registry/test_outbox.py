@@ -19,7 +19,7 @@ from coalmine_schemas.prompts import PromptContent
 from coalmine_schemas.resolver import SchemaResolver
 from coalmine_schemas.spool_format import list_sealed, read_blocks
 from coalmine_server.settings import KafkaSettings, Settings
-from coalmine_server.workers.registry import NotSent, open_channel
+from coalmine_server.workers.registry import EventPublisher, NotSent, open_channel
 from tests.server.registry_client import GOODBYE, HELLO, Person
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine_json
@@ -55,6 +55,19 @@ def test_without_kafka_changes_go_to_the_spool_in_order(registry: Registry, tmp_
     found = spooled(settings.spool_dir)
     assert [each["version"] for each in found] == ["1.0.0", "1.0.1", "1.0.2"]
     assert {each["key"] for each in found} == {b"dev/greet"}
+
+
+def test_what_another_process_changed_is_sent_after_looks_that_found_nothing(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    with Registry.open(tmp_path / "r.db") as mine, Registry.open(tmp_path / "r.db") as other:
+        publisher = EventPublisher(mine, open_channel(settings, Event()))
+        with closing(publisher):
+            for version in ("1.0.0", "1.0.1"):
+                assert [publisher.publish() for _ in range(3)] == [0, 0, 0]
+                other.register(ALICE, "greet", version, PromptContent(template=f"Hello from {version}"))
+                other.promote(ALICE, "greet", version, "dev")
+                assert [publisher.publish() for _ in range(2)] == [1, 0]
+    assert [each["version"] for each in spooled(settings.spool_dir)] == ["1.0.0", "1.0.1"]
 
 
 def test_a_spool_that_cannot_be_written_keeps_them_waiting_and_doubles_none(
