@@ -51,6 +51,9 @@ if not CAMPAIGN:  # whose files are many
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# As the `coalmine` program has it: threads that wait for large matrices take the time of other tests.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # A job started in the background of a script ignores Ctrl-C, and so would every process that tests start and
 # then stop with it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

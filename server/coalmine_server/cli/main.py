@@ -53,6 +53,9 @@ def main() -> None:
     gc.set_threshold(ALLOCATIONS_PER_COLLECTION)
     # Looking for plugins reads the metadata of every distribution that is installed.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # OpenBLAS, which numpy and scipy each bring, would start a thread per core that is busy waiting for work;
+    # our matrices are small.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Names of prompts, versions and models come from anybody. Here, because everything passes here.
     sys.stdout, sys.stderr = (cast("TextIO", PrintableStream(each)) for each in (sys.stdout, sys.stderr))
     try:

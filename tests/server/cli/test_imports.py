@@ -1,6 +1,7 @@
 """Commands that ask a server import neither the store nor the registry's database: `[cli]` suffices, fast."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -143,3 +144,22 @@ def test_a_command_that_answers_from_the_store_imports_no_pandas_and_nothing_tha
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "duckdb"
+
+
+def test_the_libraries_of_a_command_start_no_thread_of_their_own() -> None:
+    program = """
+import os, sys
+from coalmine_server.cli.main import main
+
+sys.argv = ["coalmine", "--help"]
+try:
+    main()
+except SystemExit:
+    import numpy, scipy.linalg
+    print(len(os.listdir("/proc/self/task")))
+"""
+    told = {name: text for name, text in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=told, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "1"
