@@ -19,7 +19,7 @@ from coalmine_consumers.aggregation.late import windows_us
 from coalmine_consumers.aggregation.references import Reference, References, read_references
 from coalmine_consumers.aggregation.segments import read_segments
 from coalmine_consumers.arrays import IndexArray, microseconds
-from coalmine_consumers.sql import append_rows, fetch_table, lent, quote_identifier, statement
+from coalmine_consumers.sql import append_rows, fetch_table, lent, parsed, quote_identifier, statement
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.lookup import FACTS, counted_feedback, request_facts
 
@@ -175,7 +175,9 @@ def _last_words(
 
 
 def _words(connection: duckdb.DuckDBPyConnection, said: pa.Table, about: Ids, facts: pa.Table) -> pa.Table:
-    words: pa.Table = connection.execute(last_words("said")).to_arrow_table()  # DuckDB finds `said` here
+    words: pa.Table = connection.execute(
+        parsed(connection, last_words("said"))
+    ).to_arrow_table()  # DuckDB finds `said` here
     return _joined("feedback", words, facts.take(about.find(Ids.from_arrow(words["request_id"]))))
 
 
@@ -224,7 +226,7 @@ def _early(connection: duckdb.DuckDBPyConnection, reaction: Reaction, arrivals: 
     least, greatest = arrivals.ids.bounds()
     bounds = {"min_id": least, "max_id": greatest}
     waiting = connection.execute(
-        f"SELECT count(*) FROM {table} WHERE request_id BETWEEN $min_id AND $max_id",  # noqa: S608
+        parsed(connection, f"SELECT count(*) FROM {table} WHERE request_id BETWEEN $min_id AND $max_id"),  # noqa: S608
         bounds,
     ).fetchall()
     if waiting == [(0,)]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from coalmine_consumers.arrays import IntArray, timestamps
 from coalmine_consumers.raw import Gap
-from coalmine_consumers.sql import append_rows, statement
+from coalmine_consumers.sql import append_rows, parsed, statement
 from coalmine_consumers.store.ids import Ids
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def record_ledger(
     """One row per event of the batch."""
     for event, each in counts.items():
         connection.execute(
-            statement("record_ledger", __package__),
+            parsed(connection, statement("record_ledger", __package__)),
             {
                 "ingest_id": ingest_id,
                 "committed_at": committed_at,

@@ -15,7 +15,7 @@ import pyarrow as pa
 from coalmine_consumers.aggregation.segments import UNREAD, read_keys
 from coalmine_consumers.arrays import IndexArray
 from coalmine_consumers.raw import IngestedEvent
-from coalmine_consumers.sql import fetch_table, lent, statement
+from coalmine_consumers.sql import fetch_table, lent, parsed, statement
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.segments import ID_COLUMN
 from coalmine_consumers.store.views import segment_scan
@@ -88,12 +88,15 @@ def _search(
     bounds = {"min_id": least, "max_id": greatest}
     names = {"event": event, "id": ID_COLUMN[event], "segments": segments}
     # DuckDB finds `wanted` here, which takes half the time of lending it.
-    hot = connection.execute(statement(in_hot, __package__).format(**names), bounds).to_arrow_table()
+    hot = connection.execute(
+        parsed(connection, statement(in_hot, __package__).format(**names)), bounds
+    ).to_arrow_table()
     paths = _segments_with(connection, directory, event, ids)
     if not paths:
         return hot
     query = statement(in_segments, __package__).format(**names)
-    return pa.concat_tables([hot, connection.execute(query, {**bounds, "paths": paths}).to_arrow_table()])
+    found = connection.execute(parsed(connection, query), {**bounds, "paths": paths}).to_arrow_table()
+    return pa.concat_tables([hot, found])
 
 
 def _segments_with(
@@ -104,7 +107,7 @@ def _segments_with(
         return []
     least, greatest = ids.bounds()
     rows = connection.execute(
-        statement("overlapping_segments", __package__),
+        parsed(connection, statement("overlapping_segments", __package__)),
         {"event": event, "min_id": least, "max_id": greatest},
     ).fetchall()
     if not rows:

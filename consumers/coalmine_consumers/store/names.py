@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from coalmine_consumers.aggregation.groups import codes_of, group_by
 from coalmine_consumers.aggregation.segments import OTHER
 from coalmine_consumers.raw import ReadEvent
-from coalmine_consumers.sql import fetch_table, lent, statement
+from coalmine_consumers.sql import fetch_table, lent, parsed, statement
 from coalmine_consumers.store.settings import StoreSettings
 
 _COLUMNS: Final = {
@@ -75,7 +75,7 @@ class _Admission:
         """True if none of these names is new, as in nearly every batch."""
         arriving = pa.concat_tables(_table(kind, _distinct(names)) for kind, names, _ in named)
         # DuckDB finds `arriving` here, which takes half the time of lending it.
-        return not (arriving.num_rows and self._connection.execute(_NEW).fetchall())
+        return not (arriving.num_rows and self._connection.execute(parsed(self._connection, _NEW)).fetchall())
 
     def of_requests(self, requests: pa.Table) -> pa.Table:
         """Requests, with `OTHER` in place of the names that are refused."""

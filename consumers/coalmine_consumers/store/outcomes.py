@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coalmine_consumers.aggregation.late import OUTCOME_WINDOW_US
-from coalmine_consumers.sql import fetch_rows, fetch_table, lent, statement
+from coalmine_consumers.sql import fetch_rows, fetch_table, lent, parsed, statement
 from coalmine_consumers.store.attribution import joined_scores
 from coalmine_consumers.store.ids import Ids
 from coalmine_consumers.store.ledger import last_ingest_id
@@ -104,7 +104,7 @@ def reopen_outcomes(connection: duckdb.DuckDBPyConnection, requests: pa.Table, i
     first = pc.min(requests["event_time"])
     # Nearly always there is none: calls arrive at once, and what comes of them is later.
     later = "SELECT count(*) FROM late_outcomes WHERE event_time >= $first"
-    if connection.execute(later, {"first": first.as_py()}).fetchall() == [(0,)]:
+    if connection.execute(parsed(connection, later), {"first": first.as_py()}).fetchall() == [(0,)]:
         return
     arrived = requests.select(["unit_id", "session_id", "event_time"])
     with lent(connection, arrived=arrived):

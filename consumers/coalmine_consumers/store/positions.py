@@ -7,14 +7,13 @@ import pyarrow as pa
 
 from coalmine_consumers.errors import PositionConflict
 from coalmine_consumers.raw import TopicPartition
-from coalmine_consumers.sql import lent, statement
+from coalmine_consumers.sql import lent, parsed, statement
 
 
 def read_positions(connection: duckdb.DuckDBPyConnection) -> dict[TopicPartition, int]:
     """Returns every stored position: the next to read."""
-    rows = connection.execute(
-        'SELECT topic, "partition", topic_id, next_offset FROM source_positions'
-    ).fetchall()
+    query = 'SELECT topic, "partition", topic_id, next_offset FROM source_positions'
+    rows = connection.execute(parsed(connection, query)).fetchall()
     return {TopicPartition(*names): offset for *names, offset in rows}
 
 
@@ -45,7 +44,7 @@ def move_positions(
         skipped=[skipped.get(each, 0) for each in positions],
     )
     if moved.num_rows:  # DuckDB finds `moved` here
-        connection.execute(statement("move_positions", __package__))
+        connection.execute(parsed(connection, statement("move_positions", __package__)))
     if retired:
         with lent(connection, gone=_table(retired)):
             connection.execute(statement("retire_positions", __package__))

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from coalmine_consumers.raw import INGESTED_EVENTS
+from coalmine_consumers.sql import parsed
 from coalmine_schemas.atomic_file import write_atomically
 
 MANIFEST_FILE = "segments.json"
@@ -30,7 +31,7 @@ class PublishedManifest:
 
     def publish(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Brings the file up to date after a commit. A disk that is full is no reason for that to fail."""
-        fingerprint = connection.execute(_FINGERPRINT).fetchall()
+        fingerprint = connection.execute(parsed(connection, _FINGERPRINT)).fetchall()
         if fingerprint == self._written:
             return
         paths: dict[str, list[str]] = {event: [] for event in INGESTED_EVENTS}
