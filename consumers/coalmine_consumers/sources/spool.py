@@ -240,8 +240,9 @@ class SpoolSource:
             self._retry_at.pop(path.name, None)
             self._taken.add(path.name)
             return _Reading(path, partition, stored, stored, read_pieces(data, stored))
-        is_settled = state is not None and state[-1] < looked_at - SETTLED_AFTER_NS and not self._retry_at
-        self._nothing_in = state if is_settled else None
+        waits = any(path.name in self._retry_at for path in paths)
+        is_settled = state is not None and state[-1] < looked_at - SETTLED_AFTER_NS
+        self._nothing_in = state if is_settled and not waits else None
         return None
 
     def _state(self) -> tuple[int, int, int] | None:

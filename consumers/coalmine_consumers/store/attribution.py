@@ -175,9 +175,8 @@ def _last_words(
 
 
 def _words(connection: duckdb.DuckDBPyConnection, said: pa.Table, about: Ids, facts: pa.Table) -> pa.Table:
-    words: pa.Table = connection.execute(
-        parsed(connection, last_words("said"))
-    ).to_arrow_table()  # DuckDB finds `said` here
+    # DuckDB finds `said` here.
+    words: pa.Table = connection.execute(parsed(connection, last_words("said"))).to_arrow_table()
     return _joined("feedback", words, facts.take(about.find(Ids.from_arrow(words["request_id"]))))
 
 

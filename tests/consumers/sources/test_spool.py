@@ -209,6 +209,23 @@ def test_a_file_that_cannot_be_opened_does_not_hold_up_the_others(
     assert sum("cannot read" in message for message in caplog.messages) == 1
 
 
+def test_a_file_that_can_be_opened_at_last_is_read_though_its_directory_is_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coalmine_consumers.sources.spool.RETRY_EVERY_S", 0.0)
+    spool = tmp_path / "spool"
+    waiting = spool / "0000-a-directory.avro"
+    waiting.mkdir(parents=True)
+    source = open_source(spool, Ledger())
+    for _ in range(2):
+        os.utime(spool, (0, 0))
+        assert source.poll(10, 0.0) is None
+    waiting.rmdir()
+    seal(tmp_path, records(3)).rename(waiting)
+    os.utime(spool, (0, 0))
+    assert poll(source).messages == 3
+
+
 def test_a_file_begun_and_taken_by_somebody_else_is_a_loss(tmp_path: Path) -> None:
     path = seal(tmp_path, records(6))
     ledger = Ledger()
