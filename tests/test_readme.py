@@ -33,7 +33,7 @@ _FOLLOWED = {
         "complete: completed",
         "rolled back at",
         # The limit is broken or harm is shown, whichever comes first.
-        re.compile(r"limit: error_rate of|harm: worse in [^:]*error_rate"),
+        re.compile(r"limit: error_rate of|harm: worse in (?:\w+,\s+)*error_rate"),
         "before 1.1.0",  # the panic
         "Rolled back",  # the alert
         "# Timeline of support-refund",
