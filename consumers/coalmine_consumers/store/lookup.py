@@ -87,10 +87,9 @@ def _search(
     least, greatest = ids.bounds() if wanted.num_rows else (UUID(int=0), UUID(int=0))
     bounds = {"min_id": least, "max_id": greatest}
     names = {"event": event, "id": ID_COLUMN[event], "segments": segments}
+    query = statement(in_hot, __package__).format(**names)
     # DuckDB finds `wanted` here, which takes half the time of lending it.
-    hot = connection.execute(
-        parsed(connection, statement(in_hot, __package__).format(**names)), bounds
-    ).to_arrow_table()
+    hot = connection.execute(parsed(connection, query), bounds).to_arrow_table()
     paths = _segments_with(connection, directory, event, ids)
     if not paths:
         return hot

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
@@ -88,11 +87,9 @@ class Database:
         try:
             with self._watch:
                 if self._watching is None:
+                    file = Path(str(self._engine.url.database)).absolute().as_uri()
                     self._watching = sqlite3.connect(
-                        f"file:{quote(str(self._engine.url.database))}?mode=rw",
-                        uri=True,
-                        timeout=0.0,
-                        check_same_thread=False,
+                        f"{file}?mode=rw", uri=True, timeout=0.0, check_same_thread=False
                     )
                 return int(self._watching.execute("PRAGMA data_version").fetchone()[0])
         except sqlite3.Error:
