@@ -101,6 +101,21 @@ def test_what_the_address_names_and_there_is_not_is_said_where_something_must_be
     assert "gone" not in " ".join(box.value for box in page.warning)
 
 
+def test_what_the_address_names_is_chosen_once_it_is_there_unless_something_else_was(
+    open_page: Open, api: DashboardApi
+) -> None:
+    waiting, busy = open_page(prompt="gone"), open_page(prompt="gone")
+    busy.selectbox(key="prompt").select("support-refund").run()
+    api.handlers["/v1/facets"] = lambda _parameters: facets_of(
+        {"gone": ["1.0.0"], "summarize": ["1.1.0"], "support-refund": ["1.4.0"]}
+    )
+    assert waiting.run().selectbox(key="prompt").value == "gone"
+    assert asked(api)["prompt"] == "gone"
+    assert "No prompt is called" not in " ".join(box.value for box in waiting.warning)
+    assert busy.run().selectbox(key="prompt").value == "support-refund"
+    assert busy.selectbox(key="prompt").select("summarize").run().selectbox(key="prompt").value == "summarize"
+
+
 def test_the_name_of_a_metric_is_shown_as_text(open_page: Open, api: DashboardApi) -> None:
     hostile = "![x](http://example.invalid/x.png)"
     api.handlers["/v1/explain"] = lambda _parameters: served(an_explanation(metric=hostile))

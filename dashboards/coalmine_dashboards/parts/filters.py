@@ -133,9 +133,13 @@ def filters(
     instead: dict[str, str] = {each: values[each][0] if each in required else ALL for each in dimensions}
     if time:
         instead["time"] = default_time
-    for name, value in st.session_state.get("unknown", {}).items():
-        if name in instead and st.session_state[name] == instead[name]:
-            advise(unknown_choice(name, value, None if instead[name] == ALL else shown(instead[name])))
+    unknown: dict[str, str] = st.session_state.get("unknown", {})
+    for name in [name for name in instead if name in unknown]:
+        if st.session_state[name] == instead[name]:
+            found = None if instead[name] == ALL else shown(instead[name])
+            advise(unknown_choice(name, unknown[name], found))
+        else:  # something else was chosen
+            del unknown[name]
     return Chosen(
         prompt=chosen.get("prompt"),
         environment=chosen.get("environment"),
@@ -187,10 +191,15 @@ def _choice(name: Dimension, known: Sequence[str], *, required: bool) -> str | N
 
 
 def _note_unknown(name: str, known: Sequence[str]) -> None:
-    """Remember a value of the address that there is not: Streamlit would show another in silence."""
+    """Remember a value of the address that there is not: Streamlit would show another in silence.
+
+    Once there is, as a prompt whose first calls have just come, it is chosen if nothing else was.
+    """
     unknown = st.session_state.setdefault("unknown", {})
     value = st.query_params.get(name)
     if value is not None:
         unknown.pop(name, None)
         if value not in (ALL, *known):
             unknown[name] = value
+    elif unknown.get(name) in known:
+        st.session_state[name] = unknown.pop(name)

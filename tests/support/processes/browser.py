@@ -1,5 +1,6 @@
 """The system's Chromium, driven by Playwright."""
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +39,9 @@ def chromium() -> Iterator[Browser]:
         if not path:
             raise BrowserUnavailable(f"none of {', '.join(_NAMES)} is installed")
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        loop = asyncio._get_running_loop()
         try:
             yield browser
         finally:
+            asyncio._set_running_loop(loop)  # may be hidden: without, the pipe to the browser breaks
             browser.close()
