@@ -64,6 +64,22 @@ def test_a_fault_is_part_of_the_health(monkeypatch: pytest.MonkeyPatch) -> None:
     assert under_test.wait_stopped(10)
 
 
+def test_the_first_tick_waits_as_long_as_it_is_told_unless_somebody_wakes_it() -> None:
+    ticked = threading.Event()
+
+    def tick(_stop: threading.Event) -> float:
+        ticked.set()
+        return LONG_S
+
+    under_test = Worker("test", tick, first_after_s=LONG_S)
+    under_test.start()
+    assert not ticked.wait(0.2)
+    under_test.wake()
+    assert ticked.wait(60)
+    under_test.ask_to_stop()
+    assert under_test.wait_stopped(10)
+
+
 def test_a_worker_rests_while_another_process_does_its_work() -> None:
     calls, done, tick = counting(2)
     may: list[bool] = []
