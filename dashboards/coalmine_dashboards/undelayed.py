@@ -37,9 +37,10 @@ def undelay_listeners() -> None:
 
 
 def _undelay(descriptor: int) -> None:
-    with (
-        suppress(OSError),  # no socket, or closed meanwhile
-        socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as found,
-    ):
-        if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with suppress(OSError):  # no socket, or closed meanwhile
+        found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=descriptor)
+        try:
+            if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        finally:
+            found.detach()  # it is somebody else's

@@ -1,6 +1,8 @@
 """What a dashboard sends leaves at once, as its connections take it from what is listened on."""
 
+import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -23,6 +25,15 @@ def delays(listening: socket.socket) -> bool:
         return not accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
+def times_open(descriptor: int) -> int:
+    """How many descriptors of this process are of the same file."""
+    found = 0
+    for opened in Path("/dev/fd").iterdir():
+        with suppress(OSError):  # that of the listing
+            found += os.path.samestat(os.fstat(int(opened.name)), os.fstat(descriptor))
+    return found
+
+
 def test_a_dashboard_that_starts_delays_nothing() -> None:
     with listener() as listening:
         assert delays(listening)
@@ -39,4 +50,5 @@ def test_whatever_else_is_open_is_left_alone(tmp_path: Path) -> None:
         connected.sendall(b"still open")
         assert other.recv(10) == b"still open"
         file.write("still open")
+        assert times_open(file.fileno()) == 1, "a lock, or a pipe, would stay once it is closed"
         assert not delays(listening)
