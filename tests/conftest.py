@@ -31,8 +31,6 @@ from tests.support.servers.shared import SharedServers, name_shared_server
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from tests.support.processes.browser import KeptBrowser
-
 pytest_plugins = ["tests.support.servers.registry_databases"]
 
 # A busy machine is no failed test.
@@ -43,9 +41,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("coalmine")
-
-BROWSER_TEST_S = size(300, 1_200)
-"""More than any test that looks with a browser takes on a slow machine."""
 
 trust_nobody()
 
@@ -239,23 +234,15 @@ def own_postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def kept_browser() -> Iterator["KeptBrowser"]:
-    """The browser all tests of a process share: Playwright runs once in it."""
-    from tests.support.processes.browser import BrowserUnavailable, KeptBrowser  # noqa: PLC0415 - few look
+def browser() -> Iterator["Browser"]:
+    """The browser all tests of a process share: Playwright runs once in it. Make a context of your own."""
+    from tests.support.processes.browser import BrowserUnavailable, chromium  # noqa: PLC0415 - few look
 
-    kept = KeptBrowser()
-    try:
-        kept.running()
-    except BrowserUnavailable as reason:
-        pytest.skip(f"no browser to look with: {reason}")
-    yield kept
-    kept.close()
-
-
-@pytest.fixture
-def browser(kept_browser: "KeptBrowser") -> Iterator["Browser"]:
-    """A browser; make a context of your own."""
-    with kept_browser.within(BROWSER_TEST_S) as found:
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(chromium())
+        except BrowserUnavailable as reason:
+            pytest.skip(f"no browser to look with: {reason}")
         yield found
 
 
@@ -269,12 +256,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Says in the results of a campaign how each was run: what was not run in full proves no promise."""
     if CAMPAIGN:
         item.user_properties += [("form", "full"), ("seed", SEED)]
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """A browser that hung is no fault of what it looked at: once, the test is run again with another."""
-    if "browser" in getattr(item, "fixturenames", ()):
-        item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=["TargetClosedError"]))
 
 
 _test_is_over = False
@@ -298,7 +279,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool, bool]:
     Playwright's synchronous API leaves its loop as the running one of the thread, where no other may run.
     """
     loop = asyncio._get_running_loop()
-    if loop is None or "kept_browser" in getattr(item, "fixturenames", ()):
+    if loop is None or {"browser", "page", "playwright"} & set(getattr(item, "fixturenames", ())):
         return (yield)
     asyncio._set_running_loop(None)
     try:

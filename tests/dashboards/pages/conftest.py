@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize
 
-from tests.support.processes.browser import KeptBrowser
 from tests.support.processes.dashboard_process import link_of
 from tests.support.processes.seen_page import WITHIN_MS
 from tests.support.servers.demo_dashboard import VARIABLE, DemoDashboard, demo_dashboard
@@ -31,18 +30,16 @@ def _ours(url: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def demo(kept_browser: KeptBrowser, share_server: Callable[[str], None]) -> Iterator[DemoDashboard]:
+def demo(browser: Browser, share_server: Callable[[str], None]) -> Iterator[DemoDashboard]:
     """All tests share it: leave its data as they are, or make your own beside them."""
     share_server(VARIABLE)
     with ExitStack() as stack:
         yield demo_dashboard(stack)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def only_page(browser: Browser) -> Page:
     """All tests of a process share it: a page that has shown Streamlit before shows it in half the time."""
-    for context in browser.contexts:
-        return context.pages[0]
     context = browser.new_context(viewport=VIEWPORT)  # closed with the browser
     context.set_default_timeout(WITHIN_MS)
     return context.new_page()
