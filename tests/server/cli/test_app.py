@@ -199,6 +199,35 @@ def test_output_into_a_closed_pipe_is_no_fault(home: Path) -> None:
     assert "BrokenPipe" not in piped.stderr
 
 
+@pytest.mark.parametrize("streams", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_fault(home: Path, streams: str) -> None:
+    home.mkdir()
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" "$@" {streams}', *COMMAND, "metrics", "--json"],
+        env=environment(home),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_full_disk_is_said_in_one_line(home: Path) -> None:
+    home.mkdir()
+    ended = subprocess.run(
+        ["/bin/sh", "-c", '"$0" "$@" >/dev/full', *COMMAND, "metrics", "--json"],
+        env=environment(home),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 3
+    assert ended.stderr.startswith("coalmine: the disk is full: ")
+    assert "Traceback" not in ended.stderr
+
+
 def test_tables_are_not_cut_in_a_pipe(home: Path) -> None:
     result = coalmine("settings", "show", home=home, env={"COLUMNS": "20"})
     assert "retention.dead_letter_days" in result.stdout
