@@ -10,6 +10,7 @@ import pytest
 
 from coalmine import Coalmine
 from tests.server.registry_client import Person
+from tests.support.doubles.small_disk import mounted_disk
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 from tests.support.servers.postgres import PostgresServer
@@ -173,3 +174,24 @@ def test_counts_that_differ_are_found(tmp_path: Path) -> None:
     refused = coalmine("restore", str(made), "--verify", home=other)
     assert refused.returncode == 1
     assert "requests_hot has 3 rows, and 4 in the backup" in refused.stderr
+
+
+def test_a_restore_that_was_interrupted_can_be_done_again(tmp_path: Path) -> None:
+    home, other, made = tmp_path / "home", tmp_path / "other", tmp_path / "made"
+    send(home, 3)
+    coalmine_json("backup", str(made), home=home)
+    with mounted_disk(other, size_kib=40_000):
+        database_bytes = (made / "home" / "store" / "coalmine.duckdb").stat().st_size
+        (other / "fill").write_bytes(bytes(40_000 * 1024 - database_bytes // 2))
+        stopped = coalmine("restore", str(made), home=other)
+        assert stopped.returncode == 3
+        assert stopped.stderr.startswith("coalmine: the disk is full: ")
+        assert [path.name for path in other.iterdir()] == ["fill"]  # no half of a home to start a server on
+        (other / "fill").unlink()
+        (other / "restoring" / "store").mkdir(parents=True)  # as of one that was killed
+        (other / "restoring" / "store" / "half").write_text("")
+        assert coalmine_json("restore", str(made), "--verify", home=other)["checks"]
+        assert not (other / "restoring").exists()
+        assert not (other / "store" / "half").exists()
+        (row,) = coalmine_json("versions", home=other)
+        assert row["requests"] == 3
