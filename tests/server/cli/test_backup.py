@@ -195,3 +195,18 @@ def test_a_restore_that_was_interrupted_can_be_done_again(tmp_path: Path) -> Non
         assert not (other / "store" / "half").exists()
         (row,) = coalmine_json("versions", home=other)
         assert row["requests"] == 3
+
+
+def test_what_an_interrupted_command_left_with_the_server_is_told(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    send(home, 1)
+    for number, command in enumerate(("backup", "export")):
+        told = []
+        for each in ("left", "clean"):
+            folder = home / f"{command}s" / "01a00000"
+            if each == "left":
+                folder.mkdir(parents=True)
+            told.append(coalmine(command, str(tmp_path / f"{each}{number}"), home=home).stderr)
+            shutil.rmtree(folder, ignore_errors=True)
+        assert f"{home / f'{command}s'} has 01a00000, which nobody fetched" in told[0]
+        assert "nobody fetched" not in told[1]
