@@ -210,3 +210,25 @@ def test_what_an_interrupted_command_left_with_the_server_is_told(tmp_path: Path
             shutil.rmtree(folder, ignore_errors=True)
         assert f"{home / f'{command}s'} has 01a00000, which nobody fetched" in told[0]
         assert "nobody fetched" not in told[1]
+
+
+def test_a_copy_that_would_take_events_from_a_spool_elsewhere_is_told_of(tmp_path: Path) -> None:
+    home, other, made, spool = (tmp_path / name for name in ("home", "other", "made", "spool"))
+    home.mkdir()
+    (home / "coalmine.toml").write_text(f'[spool]\ndir = "{spool}"\n', encoding="utf-8")
+    coalmine_json("backup", str(made), home=home)
+    told = coalmine("restore", str(made), "--verify", home=other)
+    assert told.returncode == 0
+    assert f"this home reads events from {spool}" in told.stderr
+    apart = {"COALMINE_SPOOL_DIR": str(other / "spool")}
+    assert f"set COALMINE_SPOOL_DIR={apart['COALMINE_SPOOL_DIR']}" in told.stderr
+    with (
+        Coalmine("support-bot", home=home, spool_dir=spool) as client,
+        client.call("greet", version="1") as call,
+    ):
+        call.record(input_tokens=100, output_tokens=10)
+    assert coalmine_json("versions", home=other, env=apart) == []
+    (row,) = coalmine_json("versions", home=home)
+    assert row["requests"] == 1
+    shutil.rmtree(other)
+    assert coalmine("restore", str(made), home=other, env=apart).stderr == ""
