@@ -1,5 +1,6 @@
 """Entry point of the `coalmine` command: runs it, and turns errors into one line and an exit code."""
 
+import errno
 import gc
 import importlib
 import os
@@ -39,6 +40,9 @@ _EXTRA_OF_MODULE = {
     "yaml": "server",
 }
 """Which extra brings a module that the base install does without."""
+
+_OF_PLACES = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
+"""Errors of files and folders that people named, such as the home of another user."""
 
 ALLOCATIONS_PER_COLLECTION = 50_000
 """More than Python's 700: what a command imports stays, and looking it through took a tenth of its time."""
@@ -83,6 +87,10 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - not with 1, which is the answer of a check or of the gate
         if is_of_full_disk(error):
             _fail(DiskFull(f"the disk is full: {error}\nmake room, and run the command again"))
+        if isinstance(error, OSError) and error.errno in _OF_PLACES and error.filename is not None:
+            _fail(
+                ConfigurationError(f"{error.filename}: {error.strerror}", "mend that, or name another place")
+            )
         traceback.print_exc()
         sys.exit(ExitCode.FAULT)
 
