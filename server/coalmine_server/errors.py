@@ -13,7 +13,7 @@
             └── AddressInUse         the port to bind is taken
 
     Transient
-    └── DiskFull                     whoever starts waits for room
+    └── DiskFull                     a server waits for room, a command ends (3)
 """
 
 import errno
@@ -49,7 +49,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     """An option, a setting or a token has to be changed first, or what was asked about does not exist."""
     UNAVAILABLE = 3
-    """No server, broker or store could be reached, or another process holds it."""
+    """No server, broker or store could be reached, another process holds it, or the disk is full."""
     UNDECIDED = 4
     """What was waited for ended without an answer: a rollout that expired, was superseded or cancelled."""
     FAULT = 70
@@ -179,9 +179,14 @@ def waiting_for_space(action: Callable[[], T]) -> T:
     try:
         return action()
     except Exception as error:
-        if any(map(_is_full, _causes(error))):
+        if is_of_full_disk(error):
             raise DiskFull(f"the disk is full, waiting for room: {error}") from error
         raise
+
+
+def is_of_full_disk(error: BaseException) -> bool:
+    """Returns True if there was no room for something."""
+    return any(map(_is_full, _causes(error)))
 
 
 def _is_full(error: BaseException) -> bool:

@@ -1,6 +1,7 @@
 """Settings: precedence, unknown keys, origins, secrets."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -115,6 +116,21 @@ def test_a_key_at_the_top_of_the_file_that_nothing_reads_is_refused(tmp_path: Pa
 def test_a_value_where_a_table_belongs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"kafka must be a table"):
         load(tmp_path, toml='kafka = "localhost:9092"\n')
+
+
+@pytest.mark.parametrize(
+    ("toml", "name"),
+    [
+        ("[retention]\nraw_days = -1\n", "retention.raw_days"),
+        ("[readout.experiments.tone]\nmetrics = 3\n", "readout.experiments.tone.metrics"),
+    ],
+)
+def test_an_invalid_value_within_a_setting_is_told_with_its_origin(
+    tmp_path: Path, toml: str, name: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(name)) as caught:
+        load(tmp_path, toml=toml)
+    assert all(", from file (" in line for line in str(caught.value).splitlines()[1:])
 
 
 def test_variables_of_the_client_are_known(tmp_path: Path) -> None:

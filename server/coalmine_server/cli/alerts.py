@@ -183,6 +183,8 @@ def silence(
         name, _, value = each.partition("=")
         if not (name and value):
             raise typer.BadParameter(f"{each!r}: write LABEL=VALUE, e.g. prompt=summarize")
+        if name in wanted:
+            raise typer.BadParameter(f"{name} is named twice, and no alert has both: silence one by one")
         wanted[name] = value
     until = datetime.now(UTC) + parse_length(length)
     body = {"matchers": wanted, "until": until.isoformat(), "reason": reason}

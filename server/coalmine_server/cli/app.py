@@ -10,8 +10,8 @@ from coalmine_server.cli.invocation import Invocation
 from coalmine_server.cli.lazy_group import MARKUP, lazy_group
 
 EXIT_CODES = """Exit codes: 0 done; 1 a check failed (for example audit); 2 an option, a name or a setting is
-wrong; 3 no server, broker or store could be reached, or another process holds it; 4 what was waited for ended
-without an answer."""
+wrong; 3 no server, broker or store could be reached, another process holds it, or the disk is full; 4 what
+was waited for ended without an answer."""
 
 app = typer.Typer(
     name="coalmine",

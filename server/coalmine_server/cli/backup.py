@@ -8,7 +8,7 @@ import typer
 from coalmine_server.cli.ad_hoc import check_new, take
 from coalmine_server.cli.invocation import invocation
 from coalmine_server.cli.options import asking
-from coalmine_server.cli.output import AsJson, write_facts, write_json
+from coalmine_server.cli.output import AsJson, note, write_facts, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +67,15 @@ def restore(
     from coalmine_server.services.backup import restore as restore_backup
 
     done = restore_backup(invocation(context).settings(), directory, verify=verify)
+    settings = invocation(context).load().settings  # as the restored files have them
+    own = settings.home / "spool"
+    if settings.spool_dir != own:
+        note(
+            f"spool.dir: this home reads events from {settings.spool_dir}, and takes them from a home that "
+            f"does so now; to try a copy beside that, set COALMINE_SPOOL_DIR={own}"
+        )
+        if own.exists():
+            note(f"events that waited are in {own}: if the copy takes over, move them there")
     if as_json:
         write_json(asdict(done))
         return

@@ -79,6 +79,11 @@ def invocation(context: typer.Context) -> Invocation:
 _ENDS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
+def _is_left_alone(number: signal.Signals) -> bool:
+    """Returns True for a closed terminal if `nohup` began the command: it is to go on."""
+    return number not in (signal.SIGINT, signal.SIGTERM) and signal.getsignal(number) is signal.SIG_IGN
+
+
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
     """An event that Ctrl-C, SIGTERM or a closed terminal sets, for tidy ends; a second one interrupts."""
@@ -89,7 +94,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
             raise KeyboardInterrupt(number)
         stop.set()
 
-    before = {number: signal.signal(number, on_signal) for number in _ENDS}
+    before = {number: signal.signal(number, on_signal) for number in _ENDS if not _is_left_alone(number)}
     try:
         yield stop
     finally:

@@ -1,16 +1,18 @@
 """Entry point of the `coalmine` command: runs it, and turns errors into one line and an exit code."""
 
+import errno
 import gc
 import importlib
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import TextIO, cast
 
 from coalmine_schemas.errors import CoalmineError
 from coalmine_schemas.safe_text import PrintableStream, masked
 from coalmine_server.cli.quick_end import end_quickly
-from coalmine_server.errors import ConfigurationError, ExitCode, exit_code_of
+from coalmine_server.errors import ConfigurationError, DiskFull, ExitCode, exit_code_of, is_of_full_disk
 
 _EXTRA_OF_MODULE = {
     "altair": "dashboards",
@@ -39,6 +41,9 @@ _EXTRA_OF_MODULE = {
 }
 """Which extra brings a module that the base install does without."""
 
+_OF_PLACES = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
+"""Errors of files and folders that people named, such as the home of another user."""
+
 ALLOCATIONS_PER_COLLECTION = 50_000
 """More than Python's 700: what a command imports stays, and looking it through took a tenth of its time."""
 
@@ -56,6 +61,7 @@ def main() -> None:
     # OpenBLAS, which numpy and scipy each bring, would start a thread per core that is busy waiting for work;
     # our matrices are small.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _open_closed_streams()
     # Names of prompts, versions and models come from anybody. Here, because everything passes here.
     sys.stdout, sys.stderr = (cast("TextIO", PrintableStream(each)) for each in (sys.stdout, sys.stderr))
     try:
@@ -78,9 +84,22 @@ def main() -> None:
         # Whoever read our output has gone (`| head`). Python would complain once more on closing it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.OK)
-    except Exception:  # noqa: BLE001 - not with 1, which is the answer of a check or of the gate
+    except Exception as error:  # noqa: BLE001 - not with 1, which is the answer of a check or of the gate
+        if is_of_full_disk(error):
+            _fail(DiskFull(f"the disk is full: {error}\nmake room, and run the command again"))
+        if isinstance(error, OSError) and error.errno in _OF_PLACES and error.filename is not None:
+            _fail(
+                ConfigurationError(f"{error.filename}: {error.strerror}", "mend that, or name another place")
+            )
         traceback.print_exc()
         sys.exit(ExitCode.FAULT)
+
+
+def _open_closed_streams() -> None:
+    """Opens on nothing what was closed (`>&-`): a file of the store would get its number next."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until the end
 
 
 def _fail(error: CoalmineError) -> None:

@@ -253,7 +253,10 @@ def _readable(error: ValidationError, origins: Mapping[str, Origin]) -> Configur
     lines = []
     for detail in error.errors(include_input=False, include_url=False, include_context=False):
         name = ".".join(str(part) for part in detail["loc"])
-        lines.append(f"{name}, from {origins.get(name, Origin('default'))}: {detail['msg']}")
+        # What is within a setting, or one of its types, has the origin of the setting.
+        found = (origin for key, origin in origins.items() if f"{name}.".startswith(f"{key}."))
+        origin = next(found, Origin("default"))
+        lines.append(f"{name}, from {origin}: {detail['msg']}")
     return ConfigurationError("invalid settings:\n  " + "\n  ".join(lines))
 
 

@@ -156,13 +156,29 @@ def test_a_silence_has_a_reason_and_an_end_and_can_be_ended(server: ServerProces
     assert reader.get("/v1/alerts/silences")["items"] == []
     (ended,) = reader.get("/v1/alerts/silences?ended=true")["items"]
     assert ended["ended_by"] == "local"
-    for wrong in (["prompt"], ["=x"], []):
+    for wrong in (["prompt"], ["=x"], [], ["prompt=a", "prompt=b"]):
         assert coalmine(
             "alerts", "silence", *wrong, "--for", "2h", "--reason", "x", home=server.home
         ).returncode
     too_long = coalmine("alerts", "silence", "prompt=a", "--for", "31d", "--reason", "x", home=server.home)
     assert too_long.returncode == 2
     assert "30" in too_long.stderr
+
+
+def test_a_silence_names_a_rule_that_there_is(server: ServerProcess) -> None:
+    def silence(rule: str) -> tuple[int, str]:
+        done = coalmine("alerts", "silence", f"rule={rule}", "--for", "2h", "--reason", "x", home=server.home)
+        return done.returncode, done.stderr
+
+    code, said = silence("cost_jmp")
+    assert code == 2
+    assert "no rule 'cost_jmp', so nothing would be silenced: did you mean cost_jump?" in said
+    assert silence("zzz*")[0] == 2
+    for rule in ("cost_jump", "cost*", "weekly_digest", "rule_failed"):
+        code, said = silence(rule)
+        assert code == 0
+        number = said.split("unsilence ")[1].split("`")[0]
+        assert coalmine("alerts", "unsilence", number, home=server.home).returncode == 0
 
 
 def test_readers_do_nothing_and_authors_no_more_than_the_table_says(

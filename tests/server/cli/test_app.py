@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from coalmine_server.cli.app import app
 from coalmine_server.cli.main import main
+from tests.support.doubles.small_disk import make_read_only, mounted_disk
 from tests.support.processes.coalmine_process import COMMAND, coalmine, coalmine_json, environment
 
 HEAVY = [
@@ -197,6 +198,46 @@ def test_output_into_a_closed_pipe_is_no_fault(home: Path) -> None:
     )
     assert "Traceback" not in piped.stderr
     assert "BrokenPipe" not in piped.stderr
+
+
+@pytest.mark.parametrize("streams", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_fault(home: Path, streams: str) -> None:
+    home.mkdir()
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" "$@" {streams}', *COMMAND, "metrics", "--json"],
+        env=environment(home),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_full_disk_is_said_in_one_line(home: Path) -> None:
+    home.mkdir()
+    ended = subprocess.run(
+        ["/bin/sh", "-c", '"$0" "$@" >/dev/full', *COMMAND, "metrics", "--json"],
+        env=environment(home),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 3
+    assert ended.stderr.startswith("coalmine: the disk is full: ")
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_place_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with mounted_disk(tmp_path / "disk") as disk:
+        make_read_only(disk)
+        for home, named in (("file", "file"), ("file/home", "file"), ("disk/home", "disk/home")):
+            refused = coalmine("--home", str(tmp_path / home), "versions", home=tmp_path)
+            assert refused.returncode == 2
+            assert refused.stderr.startswith(f"coalmine: {tmp_path / named}: ")
+            assert "Traceback" not in refused.stderr
 
 
 def test_tables_are_not_cut_in_a_pipe(home: Path) -> None:

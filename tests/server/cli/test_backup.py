@@ -10,6 +10,7 @@ import pytest
 
 from coalmine import Coalmine
 from tests.server.registry_client import Person
+from tests.support.doubles.small_disk import mounted_disk
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 from tests.support.servers.postgres import PostgresServer
@@ -173,3 +174,61 @@ def test_counts_that_differ_are_found(tmp_path: Path) -> None:
     refused = coalmine("restore", str(made), "--verify", home=other)
     assert refused.returncode == 1
     assert "requests_hot has 3 rows, and 4 in the backup" in refused.stderr
+
+
+def test_a_restore_that_was_interrupted_can_be_done_again(tmp_path: Path) -> None:
+    home, other, made = tmp_path / "home", tmp_path / "other", tmp_path / "made"
+    send(home, 3)
+    coalmine_json("backup", str(made), home=home)
+    with mounted_disk(other, size_kib=40_000):
+        database_bytes = (made / "home" / "store" / "coalmine.duckdb").stat().st_size
+        (other / "fill").write_bytes(bytes(40_000 * 1024 - database_bytes // 2))
+        stopped = coalmine("restore", str(made), home=other)
+        assert stopped.returncode == 3
+        assert stopped.stderr.startswith("coalmine: the disk is full: ")
+        assert [path.name for path in other.iterdir()] == ["fill"]  # no half of a home to start a server on
+        (other / "fill").unlink()
+        (other / "restoring" / "store").mkdir(parents=True)  # as of one that was killed
+        (other / "restoring" / "store" / "half").write_text("")
+        assert coalmine_json("restore", str(made), "--verify", home=other)["checks"]
+        assert not (other / "restoring").exists()
+        assert not (other / "store" / "half").exists()
+        (row,) = coalmine_json("versions", home=other)
+        assert row["requests"] == 3
+
+
+def test_what_an_interrupted_command_left_with_the_server_is_told(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    send(home, 1)
+    for number, command in enumerate(("backup", "export")):
+        told = []
+        for each in ("left", "clean"):
+            folder = home / f"{command}s" / "01a00000"
+            if each == "left":
+                folder.mkdir(parents=True)
+            told.append(coalmine(command, str(tmp_path / f"{each}{number}"), home=home).stderr)
+            shutil.rmtree(folder, ignore_errors=True)
+        assert f"{home / f'{command}s'} has 01a00000, which nobody fetched" in told[0]
+        assert "nobody fetched" not in told[1]
+
+
+def test_a_copy_that_would_take_events_from_a_spool_elsewhere_is_told_of(tmp_path: Path) -> None:
+    home, other, made, spool = (tmp_path / name for name in ("home", "other", "made", "spool"))
+    home.mkdir()
+    (home / "coalmine.toml").write_text(f'[spool]\ndir = "{spool}"\n', encoding="utf-8")
+    coalmine_json("backup", str(made), home=home)
+    told = coalmine("restore", str(made), "--verify", home=other)
+    assert told.returncode == 0
+    assert f"this home reads events from {spool}" in told.stderr
+    apart = {"COALMINE_SPOOL_DIR": str(other / "spool")}
+    assert f"set COALMINE_SPOOL_DIR={apart['COALMINE_SPOOL_DIR']}" in told.stderr
+    with (
+        Coalmine("support-bot", home=home, spool_dir=spool) as client,
+        client.call("greet", version="1") as call,
+    ):
+        call.record(input_tokens=100, output_tokens=10)
+    assert coalmine_json("versions", home=other, env=apart) == []
+    (row,) = coalmine_json("versions", home=home)
+    assert row["requests"] == 1
+    shutil.rmtree(other)
+    assert coalmine("restore", str(made), home=other, env=apart).stderr == ""

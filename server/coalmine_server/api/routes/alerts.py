@@ -8,6 +8,8 @@ from fastapi import APIRouter, Path, Query
 
 from coalmine_alerts.configuration.records import care_of
 from coalmine_alerts.configuration.thresholds import known_rules
+from coalmine_alerts.engine import RULE_FAILED
+from coalmine_alerts.messages.digest import RULE as DIGEST_RULE
 from coalmine_alerts.replay import replay
 from coalmine_alerts.results.alerts import Alert, AlertState, Care, Silence
 from coalmine_alerts.results.digest import Digest
@@ -19,12 +21,12 @@ from coalmine_alerts.runbooks import runbooks
 from coalmine_alerts.storage.alerts import alert as one_alert
 from coalmine_alerts.storage.alerts import list_alerts
 from coalmine_alerts.storage.sent import list_messages, told_transitions
-from coalmine_alerts.storage.silences import list_silences
+from coalmine_alerts.storage.silences import list_silences, matches
 from coalmine_alerts.weekly import week_named, week_of
 from coalmine_alerts.wins import wins_of
 from coalmine_registry.defaults import PAGE_SIZE
 from coalmine_registry.roles import Actor, Role
-from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.errors import InvalidParameter, nearest
 from coalmine_schemas.results import Page
 from coalmine_server.api.bodies import MarkBody, ReasonBody, ReasonedBody, RuleTestBody, SilenceBody
 from coalmine_server.api.parameters import Cursor, Limit, Owned
@@ -125,6 +127,12 @@ def alert_rules(owned: Owned, _actor: Reader) -> list[KnownRule]:
 @router.post("/alerts/silences", status_code=201, responses=problem_responses())
 def silence(owned: Owned, actor: Author, body: SilenceBody) -> Silence:
     """Silences alerts with these labels until a moment: they are evaluated, but nobody is told."""
+    rule = body.matchers.get("rule")
+    names = [*(each.name for each in owned.alerts.configuration.rules), DIGEST_RULE, RULE_FAILED]
+    if rule is not None and not any(matches({"rule": rule}, each, {}) for each in names):
+        near = nearest(rule, names)
+        remedy = f"did you mean {near}?" if near else f"rules that are on: {', '.join(names)}"
+        raise InvalidParameter(f"no rule {rule!r}, so nothing would be silenced: {remedy}")
     return owned.alerts.commands.silence(
         body.matchers, ends_at=body.until, reason=body.reason, actor=actor.subject
     )

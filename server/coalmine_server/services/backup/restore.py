@@ -22,6 +22,8 @@ from coalmine_server.settings import Settings
 
 _KEPT = ("store", "registry.db", "alerts.db", "evals.db", "spool")
 """What may not be in a home that a backup is restored into."""
+_STAGING = "restoring"
+"""Folder of the home for what is not all there yet: no server takes it for a part of the home."""
 _Counts = dict[str, dict[str, int]]
 """Rows by database and table."""
 
@@ -36,6 +38,8 @@ class _Manifest:
 
 def restore(settings: Settings, folder: Path, *, verify: bool) -> Restored:
     """Restores a backup; its digests are checked before anything is written.
+
+    The home gets nothing before everything is there, so whoever was interrupted can do it again.
 
     Args:
         settings: Name the home, and the registry's database where that is PostgreSQL.
@@ -61,21 +65,26 @@ def restore(settings: Settings, folder: Path, *, verify: bool) -> Restored:
             f"{settings.home} has {', '.join(there)}",
             "restore into an empty home: --home DIR before the command",
         )
-    for each in manifest.files:
-        relative = Path(each.path).relative_to(HOME)
-        if relative.name == DUMP:
-            continue
-        target = settings.home / relative
-        if target.exists():  # settings that people have written meanwhile
-            continue
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.copyfile(folder / each.path, target)
-        target.chmod(0o600)
-    counts = (
-        {"registry": restore_postgresql(url.get_secret_value(), folder / HOME / DUMP)}
-        if dumped and url
-        else {}
-    )
+    staging = settings.home / _STAGING
+    shutil.rmtree(staging, ignore_errors=True)  # of one that was killed
+    try:
+        for each in manifest.files:
+            target = staging / Path(each.path).relative_to(HOME)
+            if target.name == DUMP:
+                continue
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copyfile(folder / each.path, target)
+            target.chmod(0o600)
+        counts = (
+            {"registry": restore_postgresql(url.get_secret_value(), folder / HOME / DUMP)}
+            if dumped and url
+            else {}
+        )
+        for path in staging.iterdir():
+            if not (settings.home / path.name).exists():  # settings that people have written meanwhile
+                path.rename(settings.home / path.name)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
     checks = ["digests"]
     if verify:
         checks += _verify(settings, manifest.counts, counts)
