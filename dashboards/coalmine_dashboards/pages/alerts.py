@@ -1,6 +1,6 @@
 """Alerts: what fires, what one can do about it, what was told, what happened, and other thresholds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -87,7 +87,7 @@ def show() -> None:
         "alert history",
         past,
         lambda seen: _draw_past(seen, chosen),
-        asked=(chosen.time_range.key, group),
+        asked=(chosen.prompt, chosen.environment, chosen.time_range.key, group),
         every_s=None if chosen.every_s is None else _PAST_EVERY_S,
     )
     st.subheader("What another threshold would have sent", anchor=False)
@@ -121,8 +121,9 @@ def _draw(seen: _Seen, chosen: Chosen, named: str | None, group: str | None) -> 
         table(alerts, alert_columns(local), "Alerts")
         downloads(alerts, "alerts")
     else:
+        some = group is not None or chosen.prompt is not None or chosen.environment is not None
         nothing(
-            "Nothing fires",
+            "Nothing of this fires; something else may" if some else "Nothing fires",
             "Rules are evaluated all the time; docs/alerts.md lists them. To see what a channel would get:",
             "coalmine alerts send-test CHANNEL",
         )
@@ -142,19 +143,16 @@ def _chosen(alerts: Sequence[Alert], filtered: Chosen, group: str | None) -> Ale
     if kept is not None and kept not in by_fingerprint:
         with suppress(NotFound):
             found: Alert = client().read(f"/v1/alerts/{segment(kept)}", Alert)
-            if _is_of(found.labels, filtered) and group in (None, _group(found)):
+            labels = found.labels
+            if (
+                filtered.prompt in (None, labels.get("prompt"))
+                and filtered.environment in (None, labels.get("environment"))
+                and group in (None, _group(found))
+            ):
                 by_fingerprint[kept] = found
     words = {name: f"{each.state}: {shown(each.story.title)}" for name, each in by_fingerprint.items()}
     chosen = choose_by_id("Alert", words, _CHOSEN) if words else None
     return None if chosen is None else by_fingerprint[chosen]
-
-
-def _is_of(labels: Mapping[str, str], chosen: Chosen) -> bool:
-    """True for what the filters leave."""
-    return chosen.prompt in (None, labels.get("prompt")) and chosen.environment in (
-        None,
-        labels.get("environment"),
-    )
 
 
 def _changes_of(alert: Alert) -> list[ToldTransition]:
@@ -190,7 +188,14 @@ def _draw_silences(silences: Sequence[Silence]) -> None:
 def _past(asked: ApiClient, chosen: Chosen, group: str | None) -> _Past:
     since = chosen.time_range.since(datetime.now(UTC))
     return _Past(
-        asked.first("/v1/alerts/transitions", ToldTransition, _MOST_CHANGES, since=since),
+        asked.first(
+            "/v1/alerts/transitions",
+            ToldTransition,
+            _MOST_CHANGES,
+            since=since,
+            prompt=chosen.prompt,
+            environment=chosen.environment,
+        ),
         if_allowed(lambda: asked.first("/v1/alerts/messages", Message, _MOST_MESSAGES, group=group)) or [],
     )
 
@@ -201,9 +206,7 @@ def _draw_past(past: _Past, chosen: Chosen) -> None:
     st.subheader("What happened", anchor=False)
     rules = sorted({each.rule for each in past.changes})
     wanted = st.selectbox("Rule of what happened", [_ANY_RULE, *rules], key="history-rule", width=260)
-    changes = [
-        each for each in past.changes if wanted in (_ANY_RULE, each.rule) and _is_of(each.labels, chosen)
-    ]
+    changes = [each for each in past.changes if wanted in (_ANY_RULE, each.rule)]
     if not changes:
         st.caption(f"Nothing happened: {plain(chosen.words())}. Choose a longer time above.")
         return
