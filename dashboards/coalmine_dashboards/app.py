@@ -102,6 +102,8 @@ def _restored(page: str) -> bool:
     and the page has to be drawn anew.
     """
     before, st.session_state["page"] = st.session_state.get("page"), page
+    if before not in (None, page):
+        st.session_state["turned"] = True
     run = get_script_run_ctx()
     if run is None or before in (None, page):
         return False

@@ -1,6 +1,6 @@
 """What people ask of rollouts: to start one, and what becomes of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
@@ -289,7 +289,7 @@ class Rollouts:
         self,
         environment: str | None = None,
         prompt: str | None = None,
-        state: State | None = None,
+        states: Collection[State] = (),
         *,
         limit: int = PAGE_SIZE,
         cursor: str | None = None,
@@ -310,8 +310,8 @@ class Rollouts:
                 query = query.where(table.environment == environment_name(environment))
             if prompt is not None:
                 query = query.where(table.prompt == (prompt if is_storable(prompt) else ""))
-            if state is not None:
-                query = query.where(table.state == state)
+            if states:
+                query = query.where(table.state.in_(sorted(states)))
             return page_of(
                 tx.connection, query, limit, lambda row: storage.row_of(row).rollout, lambda row: (row.id,)
             )

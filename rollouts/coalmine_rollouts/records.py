@@ -28,6 +28,8 @@ TERMINAL: Final[frozenset[State]] = frozenset(
 )
 SERVING: Final[frozenset[State]] = frozenset(("running", "paused", "baking"))
 """States in which its treatment is shown to somebody."""
+UNDER_WAY: Final[frozenset[State]] = SERVING | {"pending"}
+"""All that are not terminal."""
 
 Kind = Literal[
     "create",

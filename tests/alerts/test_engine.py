@@ -176,3 +176,6 @@ def test_lists_come_in_pages(case: AlertCase) -> None:
     first = told_transitions(case.database, limit=4)
     second = told_transitions(case.database, limit=4, cursor=first.next_cursor)
     assert [each.transition.seq for each in (*first.items, *second.items)] == [6, 5, 4, 3, 2, 1]
+    of_one = told_transitions(case.database, prompt="p3", limit=4).items
+    assert [each.labels["prompt"] for each in of_one] == ["p3"]
+    assert told_transitions(case.database, prompt="p3", environment="nowhere").items == []

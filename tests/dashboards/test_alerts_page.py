@@ -7,7 +7,8 @@ from datetime import UTC, timedelta
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from coalmine_alerts.results.messages import Message
+from coalmine_alerts.results.alerts import Alert
+from coalmine_alerts.results.messages import Message, ToldTransition
 from coalmine_dashboards.parts.threshold_test import values_of
 from coalmine_dashboards.views.alerts import message_page, spans_of
 from tests.support.data.alert_answers import (
@@ -131,6 +132,22 @@ def test_times_of_firing_come_from_changes(open_page: Open) -> None:
     (began_before,) = spans_of(CHANGES[1:2], NOW - timedelta(hours=24), NOW)
     assert began_before.since == NOW - timedelta(hours=24)
     assert spans_of([], None, NOW.astimezone(UTC)) == []
+
+
+def test_that_nothing_fires_or_happened_is_said_of_what_is_chosen(open_page: Open, api: DashboardApi) -> None:
+    others = [replace(each, labels={"prompt": "translate"}) for each in CHANGES]
+    api.handlers["/v1/alerts"] = lambda _parameters: page_of(list[Alert], [])
+    api.handlers["/v1/alerts/transitions"] = lambda parameters: page_of(
+        list[ToldTransition], [] if parameters.get("prompt") == "summarize" else others
+    )
+    page = open_page(prompt="summarize")
+    assert "something else may" in page.info[0].value
+    assert any("Nothing happened" in each.value for each in page.caption)
+    assert 'aria-label="What happened to alerts"' not in html(page)
+    api.handlers["/v1/alerts/transitions"] = lambda parameters: page_of(
+        list[ToldTransition], CHANGES if parameters.get("prompt") == "summarize" else others
+    )
+    assert 'aria-label="What happened to alerts"' in html(open_page(prompt="summarize"))
 
 
 def test_with_nothing_to_show_it_says_so(open_page: Open, api: DashboardApi) -> None:

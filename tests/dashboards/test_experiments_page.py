@@ -93,5 +93,5 @@ def test_uneven_arms_are_said_and_an_unknown_name_too(open_page: Open, api: Dash
     api.handlers[f"/v1/experiments/{NAME}/readout"] = lambda _query: dumped(uneven)
     assert "units arrive unevenly" in open_page(experiment=NAME).warning[0].value
     unknown = open_page(experiment="unknown")
-    assert "does not know it" in unknown.markdown[0].value
-    assert "Nothing to compare yet" in unknown.info[0].value
+    assert "does not know it, and no event" in unknown.markdown[0].value.replace("\\", "")
+    assert "no experiment unknown" in unknown.warning[0].value

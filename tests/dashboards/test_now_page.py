@@ -1,8 +1,10 @@
 """The page Now, by Streamlit's own test harness against a real HTTP server."""
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -126,6 +128,23 @@ def test_so_many_versions_that_the_server_refuses_them_are_asked_for_by_environm
     shown = html(open_page())
     assert "500" in shown[shown.index("regressing: quality drift") :]
     assert any(parameters.get("environment") == "prod" for _, parameters in api.asked)
+
+
+def test_all_rollouts_under_way_are_counted_and_those_not_looked_at_are_said(
+    open_page: Open, api: DashboardApi
+) -> None:
+    status = a_status()
+    rollouts = [replace(status.rollout, id=f"ro-{number}") for number in range(24)]
+    api.handlers["/v1/rollouts"] = lambda parameters: page_of(
+        *(rollouts if parameters.get("state") == "baking,paused,pending,running" else [])
+    )
+    for each in rollouts:
+        standing = served(replace(status, id=each.id, rollout=each))
+        api.handlers[f"/v1/rollouts/{each.id}/status"] = partial(lambda found, _parameters: found, standing)
+    page = open_page()
+    strip = html(page).split("Rolling out", 1)[1]
+    assert re.search(r">(\d+)<", strip).group(1) == "24"  # type: ignore[union-attr]
+    assert any(each.value.startswith("4 more rollouts") for each in page.caption)
 
 
 def test_a_quiet_day_says_so(open_page: Open, api: DashboardApi) -> None:

@@ -230,6 +230,15 @@ def test_a_request_is_proposed_and_becomes_a_case(open_page: Open, api: Dashboar
     ]
 
 
+def test_proposals_that_are_called_the_same_are_chosen_each(open_page: Open, api: DashboardApi) -> None:
+    same = replace(PROPOSAL, id=6, request_id=SECOND)
+    api.handlers["/v1/datasets/refunds/proposals"] = lambda _parameters: page_of(PROPOSAL, same)
+    page = open_page(view="cases", dataset="refunds")
+    for place, proposal in ((1, 6), (0, 5)):
+        page.selectbox(key="proposal").select_index(place).run()
+        assert page.text_area(key=f"expected-{proposal}").value == "14 days"
+
+
 QUESTIONS = (
     ReviewQuestion("correct", "Is the answer right?", {"no": 0.0, "yes": 1.0}),
     ReviewQuestion("polite", HOSTILE, {"no": 0.0, "yes": 1.0}),

@@ -12,7 +12,7 @@ from coalmine_registry.registry import Registry
 from coalmine_registry.roles import Actor, Role
 from coalmine_rollouts.commands import Rollouts
 from coalmine_rollouts.plan import RolloutPlan
-from coalmine_rollouts.records import Rollout
+from coalmine_rollouts.records import UNDER_WAY, Rollout
 from coalmine_schemas.events import Deployment, RolloutTransition
 from coalmine_schemas.prompts import Arm, Rule, ServeVersion
 from tests.support.data.registry_case import ADMIN, ANN, BOB, CLEO, PROMPT, READER, passed, push, serve
@@ -538,8 +538,8 @@ def test_lists_are_paged(registry: Registry, rollouts: Rollouts, world: World) -
     first = rollouts.rollouts(limit=2)
     second = rollouts.rollouts(limit=2, cursor=first.next_cursor)
     assert [each.id for each in (*first.items, *second.items)] == made[::-1]
-    assert rollouts.rollouts(state="running").items == []
-    assert len(rollouts.rollouts("prod", PROMPT, "aborted").items) == 3
+    assert rollouts.rollouts(states=UNDER_WAY).items == []
+    assert len(rollouts.rollouts("prod", PROMPT, {"aborted", "running"}).items) == 3
     page = rollouts.decisions(made[0], limit=2)
     rest = rollouts.decisions(made[0], cursor=page.next_cursor)
     assert [each.seq for each in (*page.items, *rest.items)] == [1, 2, 3]

@@ -20,6 +20,8 @@ def told_transitions(
     fingerprint: str | None = None,
     *,
     since: datetime | None = None,
+    environment: str | None = None,
+    prompt: str | None = None,
     cursor: str | None = None,
     limit: int = PAGE_SIZE,
 ) -> Page[ToldTransition]:
@@ -29,6 +31,8 @@ def told_transitions(
         database: Of alerts.
         fingerprint: Only of this alert; None: of all.
         since: Only those from then on.
+        environment: Only of alerts with this label.
+        prompt: Only of alerts with this label.
         cursor: `next_cursor` of the page before.
         limit: Maximum number of transitions.
 
@@ -43,6 +47,9 @@ def told_transitions(
         query = query.where(table.fingerprint == fingerprint)
     if since is not None:
         query = query.where(table.at >= since)
+    for label, value in (("environment", environment), ("prompt", prompt)):
+        if value is not None:
+            query = query.where(alerts.c.labels[label].as_string() == value)
     if (before := cursor_key(cursor, int)) is not None:
         query = query.where(table.seq < before)
 

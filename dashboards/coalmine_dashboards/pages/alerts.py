@@ -1,6 +1,7 @@
 """Alerts: what fires, what one can do about it, what was told, what happened, and other thresholds."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -16,6 +17,7 @@ from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.ahead import ahead
 from coalmine_dashboards.parts.alert_card import draw_alert, matcher_words
 from coalmine_dashboards.parts.charts import draw_chart
+from coalmine_dashboards.parts.choice import choose_by_id
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, filters, known_facets
 from coalmine_dashboards.parts.links import link
@@ -42,6 +44,7 @@ _MOST_ALERTS: Final = 200
 _MOST_CHANGES: Final = 200
 _MOST_MESSAGES: Final = 20
 _ANY_RULE: Final = "any rule"
+_CHOSEN: Final = "alert-chosen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def show() -> None:
     live(
         "alerts",
         alerts,
-        lambda seen: _draw(seen, named, group),
+        lambda seen: _draw(seen, chosen, named, group),
         asked=(chosen.prompt, chosen.environment, named, group),
         every_s=chosen.every_s,
     )
@@ -84,7 +87,7 @@ def show() -> None:
         "alert history",
         past,
         lambda seen: _draw_past(seen, chosen),
-        asked=(chosen.time_range.key, group),
+        asked=(chosen.prompt, chosen.environment, chosen.time_range.key, group),
         every_s=None if chosen.every_s is None else _PAST_EVERY_S,
     )
     st.subheader("What another threshold would have sent", anchor=False)
@@ -107,7 +110,7 @@ def _fetch(asked: ApiClient, chosen: Chosen, named: str | None) -> _Seen:
     )
 
 
-def _draw(seen: _Seen, named: str | None, group: str | None) -> None:
+def _draw(seen: _Seen, chosen: Chosen, named: str | None, group: str | None) -> None:
     alerts = by_urgency(seen.alerts)
     if group is not None:
         st.caption(f"Only alerts of the group {plain(group)}: a message leads here. [All]({link('alerts')})")
@@ -118,32 +121,38 @@ def _draw(seen: _Seen, named: str | None, group: str | None) -> None:
         table(alerts, alert_columns(local), "Alerts")
         downloads(alerts, "alerts")
     else:
+        some = group is not None or chosen.prompt is not None or chosen.environment is not None
         nothing(
-            "Nothing fires",
+            "Nothing of this fires; something else may" if some else "Nothing fires",
             "Rules are evaluated all the time; docs/alerts.md lists them. To see what a channel would get:",
             "coalmine alerts send-test CHANNEL",
         )
     if named is not None and seen.named is None:
         st.warning(f"There is no alert {plain(named)}: it is mistyped, or long over.")
-    shown_one = seen.named or (None if named is not None else _chosen(alerts))
+    shown_one = seen.named or (None if named is not None else _chosen(alerts, chosen, group))
     if shown_one is not None:
         changes = seen.changes if shown_one is seen.named else _changes_of(shown_one)
         draw_alert(shown_one, changes)
     _draw_silences(seen.silences)
 
 
-def _chosen(alerts: Sequence[Alert]) -> Alert | None:
-    """The one to look at, where the address names none."""
-    if not alerts:
-        return None
+def _chosen(alerts: Sequence[Alert], filtered: Chosen, group: str | None) -> Alert | None:
+    """The one to look at, where the address names none; one that has ended stays until another is chosen."""
     by_fingerprint = {each.fingerprint: each for each in alerts}
-    chosen = st.selectbox(
-        "Alert",
-        list(by_fingerprint),
-        format_func=lambda name: f"{by_fingerprint[name].state}: {shown(by_fingerprint[name].story.title)}",
-        key="alert-chosen",
-    )
-    return by_fingerprint[chosen]
+    kept: str | None = st.session_state.get(_CHOSEN)
+    if kept is not None and kept not in by_fingerprint:
+        with suppress(NotFound):
+            found: Alert = client().read(f"/v1/alerts/{segment(kept)}", Alert)
+            labels = found.labels
+            if (
+                filtered.prompt in (None, labels.get("prompt"))
+                and filtered.environment in (None, labels.get("environment"))
+                and group in (None, _group(found))
+            ):
+                by_fingerprint[kept] = found
+    words = {name: f"{each.state}: {shown(each.story.title)}" for name, each in by_fingerprint.items()}
+    chosen = choose_by_id("Alert", words, _CHOSEN) if words else None
+    return None if chosen is None else by_fingerprint[chosen]
 
 
 def _changes_of(alert: Alert) -> list[ToldTransition]:
@@ -179,7 +188,14 @@ def _draw_silences(silences: Sequence[Silence]) -> None:
 def _past(asked: ApiClient, chosen: Chosen, group: str | None) -> _Past:
     since = chosen.time_range.since(datetime.now(UTC))
     return _Past(
-        asked.first("/v1/alerts/transitions", ToldTransition, _MOST_CHANGES, since=since),
+        asked.first(
+            "/v1/alerts/transitions",
+            ToldTransition,
+            _MOST_CHANGES,
+            since=since,
+            prompt=chosen.prompt,
+            environment=chosen.environment,
+        ),
         if_allowed(lambda: asked.first("/v1/alerts/messages", Message, _MOST_MESSAGES, group=group)) or [],
     )
 
@@ -190,13 +206,7 @@ def _draw_past(past: _Past, chosen: Chosen) -> None:
     st.subheader("What happened", anchor=False)
     rules = sorted({each.rule for each in past.changes})
     wanted = st.selectbox("Rule of what happened", [_ANY_RULE, *rules], key="history-rule", width=260)
-    changes = [
-        each
-        for each in past.changes
-        if wanted in (_ANY_RULE, each.rule)
-        and chosen.prompt in (None, each.labels.get("prompt"))
-        and chosen.environment in (None, each.labels.get("environment"))
-    ]
+    changes = [each for each in past.changes if wanted in (_ANY_RULE, each.rule)]
     if not changes:
         st.caption(f"Nothing happened: {plain(chosen.words())}. Choose a longer time above.")
         return

@@ -24,6 +24,7 @@ from coalmine_dashboards.parts.filters import (
     filters,
     known_facets,
     nothing_recorded,
+    selected,
 )
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
@@ -213,15 +214,8 @@ def _draw_costs(found: Costs, facets: Facets | None, chosen: Chosen) -> bool:
 def _choose_segment(found: Costs) -> None:
     if found.segment not in found.segment_keys:
         st.warning(f"No call has the segment {plain(found.segment or '')}: choose another.")
-    st.selectbox(
-        "Segment",
-        found.segment_keys,
-        index=found.segment_keys.index(found.segment) if found.segment in found.segment_keys else None,
-        format_func=shown,
-        key="segment",
-        bind="query-params",
-        width=220,
-    )
+    first = found.segment if found.segment in found.segment_keys else None
+    selected("segment", "Segment", found.segment_keys, first)
 
 
 def _draw_budgets(found: Spending) -> None:

@@ -101,7 +101,9 @@ def _draw(seen: _Seen) -> None:
     compared = seen.compared
     record, readout, arm = compared.record, compared.readout, compared.arm
     st.markdown(plain(words_of(record, readout, local)))
-    if readout is None:
+    if readout is None and record is None:
+        st.warning(f"There is no experiment {plain(compared.name)}: it is mistyped, or has had no call yet.")
+    elif readout is None:
         nothing("Nothing to compare yet", "The readout begins with the first requests of both arms.")
     elif arm is None:
         names = ", ".join(each.arm for each in readout.arms) or "none"

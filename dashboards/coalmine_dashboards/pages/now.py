@@ -15,7 +15,7 @@ from coalmine_dashboards.api import ApiClient, Refused, if_allowed
 from coalmine_dashboards.formatting import UNKNOWN, ago, count, milliseconds, money, percent, quality
 from coalmine_dashboards.parts.advice import advise
 from coalmine_dashboards.parts.downloads import downloads
-from coalmine_dashboards.parts.links import anchor, anchor_to
+from coalmine_dashboards.parts.links import anchor, anchor_to, link
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import Column, Html, dot, table
 from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local, told
@@ -27,9 +27,9 @@ from coalmine_dashboards.views.now import Need, Served, Urgency, needs, needs_so
 from coalmine_dashboards.views.problems import nothing_yet
 from coalmine_evals.results.review import ReviewQueue
 from coalmine_registry.records import Promotion, PromptSummary
-from coalmine_rollouts.records import TERMINAL, Rollout, RolloutStatus
+from coalmine_rollouts.records import UNDER_WAY, Rollout, RolloutStatus
 
-_MOST_ROLLOUTS: Final = 8
+_MOST_ROLLOUTS: Final = 20
 """Whose standing is read; each costs a question."""
 _AT_ONCE: Final = 4
 """Questions that the server is asked together."""
@@ -60,6 +60,8 @@ class _Seen:
     alerts: list[Alert]
     promotions: list[Promotion]
     rollouts: list[RolloutStatus]
+    under_way: int
+    """Rollouts, of which some may not be looked at."""
     ingest: IngestStatus | None
     """None: not for a viewer of some prompts."""
     slow: _Slow
@@ -77,10 +79,20 @@ def _fetch(asked: ApiClient) -> _Seen:
         promotions = pool.submit(lambda: asked.first("/v1/promotions", Promotion, 50, status="pending"))
         ingest = pool.submit(if_allowed, asked.ingest)
         slow = _slowly(asked)
-        recent = asked.first("/v1/rollouts", Rollout, 50)
-        running = [each for each in recent if each.state not in TERMINAL][:_MOST_ROLLOUTS]
-        rollouts = pool.map(lambda each: asked.read(f"/v1/rollouts/{each.id}/status", RolloutStatus), running)
-        return _Seen(now, alerts.result(), promotions.result(), list(rollouts), ingest.result(), slow)
+        running = asked.items("/v1/rollouts", Rollout, state=sorted(UNDER_WAY))
+        rollouts = pool.map(
+            lambda each: asked.read(f"/v1/rollouts/{each.id}/status", RolloutStatus),
+            running[:_MOST_ROLLOUTS],
+        )
+        return _Seen(
+            now,
+            alerts.result(),
+            promotions.result(),
+            list(rollouts),
+            len(running),
+            ingest.result(),
+            slow,
+        )
 
 
 @st.cache_data(ttl=_SLOWLY, max_entries=100, show_spinner=False, hash_funcs=BY_VIEWER)
@@ -136,6 +148,9 @@ def _draw(seen: _Seen) -> bool:
         _needs(waiting, seen.at)
     else:
         st.html(f"<p>{dot('good', 'Nothing waits for anybody.').markup}</p>")
+    if (more := seen.under_way - len(seen.rollouts)) > 0:
+        all_of_them = link("rollouts", state="under way")
+        st.caption(f"{more} more rollouts are under way and not looked at here: [Rollouts]({all_of_them}).")
     rows = served(seen.slow.prompts, seen.slow.lately, seen.rollouts, seen.alerts)
     st.subheader("Serving, last 24 hours", anchor=False)
     _served(rows, seen.at)
@@ -156,7 +171,7 @@ def _today(seen: _Seen) -> list[HealthItem]:
             "notice" if firing else "good",
             f"{held} more are for information, looked after, or silenced.",
         ),
-        HealthItem("Rolling out", count(len(seen.rollouts)), "plain", "Rollouts that are not over."),
+        HealthItem("Rolling out", count(seen.under_way), "plain", "Rollouts that are not over."),
         HealthItem("Requests today", count(requests), "plain", "Calls since midnight UTC."),
         HealthItem("Without a cost", count(unpriced), "plain", "Calls since midnight UTC of unknown cost."),
         HealthItem(

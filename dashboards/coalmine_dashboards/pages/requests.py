@@ -52,7 +52,8 @@ class _Seen:
 
 def show() -> None:
     """Draw the page."""
-    if (named := st.query_params.get("view", "inbox")) not in _VIEWS:
+    named = st.query_params.get("view", "inbox")
+    if named not in _VIEWS and "turned" not in st.session_state:  # else it is of the page before
         st.warning(f"There is no view {plain(named)}: this is the inbox.")
     view = st.segmented_control(
         "View",

@@ -8,6 +8,7 @@ import streamlit as st
 from coalmine_dashboards.api import ApiClient, segment
 from coalmine_dashboards.parts.actions import action, perform
 from coalmine_dashboards.parts.advice import nothing
+from coalmine_dashboards.parts.choice import choose_by_id
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import known_facets
 from coalmine_dashboards.parts.viewer import BY_VIEWER, client, local, may
@@ -84,12 +85,8 @@ def show() -> None:
         )
         return
     by_id = {each.id: each for each in waiting}
-    chosen = st.selectbox(
-        f"Proposal ({len(waiting)} wait)",
-        list(by_id),
-        format_func=lambda name: _label(by_id[name]),
-        key="proposal",
-    )
+    words = {each.id: _label(each) for each in waiting}
+    chosen = choose_by_id(f"Proposal ({len(waiting)} wait)", words, "proposal")
     if chosen is not None:
         _decide(dataset, by_id[chosen])
     downloads(waiting, f"proposals-{dataset}")

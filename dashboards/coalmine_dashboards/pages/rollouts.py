@@ -40,11 +40,16 @@ from coalmine_dashboards.views.rollouts import (
     title_of,
 )
 from coalmine_registry.records import ExperimentRecord
-from coalmine_rollouts.records import Rollout, RolloutDecision, RolloutStatus
+from coalmine_rollouts.records import TERMINAL, UNDER_WAY, Rollout, RolloutDecision, RolloutStatus, State
 
 _MOST: Final = 100
 _MOST_AT_ONCE: Final = 20
 """Rollouts whose state of now is asked for in the list."""
+_STATES: Final[dict[str, list[State]]] = {
+    "all": [],
+    "under way": sorted(UNDER_WAY),
+    "ended": sorted(TERMINAL),
+}
 _START: Final = "coalmine rollout start support-refund 1.1.0 --template canary-standard"
 
 
@@ -73,22 +78,22 @@ def _all() -> None:
     facets = known_facets()
     chosen = None if facets is None else filters(facets, ("prompt", "environment"), time=False)
     shown = st.segmented_control(
-        "Show", ["all", "under way", "ended"], default="all", key="state", bind="query-params", required=True
+        "Show", list(_STATES), default="all", key="state", bind="query-params", required=True
     )
     live(
         "rollouts",
-        lambda: _fetch_all(chosen),
+        lambda: _fetch_all(chosen, shown or "all"),
         lambda seen: _draw_all(seen, shown or "all"),
         asked=(shown, chosen and (chosen.prompt, chosen.environment)),
         **({} if chosen is None else {"every_s": chosen.every_s}),
     )
 
 
-def _fetch_all(chosen: Chosen | None) -> _Listed:
+def _fetch_all(chosen: Chosen | None, shown: str) -> _Listed:
     asked = client()
-    query: dict[str, object] = {}
+    query: dict[str, object] = {"state": _STATES[shown] or None}
     if chosen is not None:
-        query = {"prompt": chosen.prompt, "environment": chosen.environment}
+        query |= {"prompt": chosen.prompt, "environment": chosen.environment}
     rollouts = asked.first("/v1/rollouts", Rollout, _MOST, **query)
     under_way = [each for each in rollouts if not each.is_terminal][:_MOST_AT_ONCE]
     statuses = {
@@ -98,11 +103,7 @@ def _fetch_all(chosen: Chosen | None) -> _Listed:
 
 
 def _draw_all(seen: _Listed, shown: str) -> bool:
-    rows = [
-        each
-        for each in sorted(seen.rollouts, key=lambda each: each.is_terminal)
-        if shown == "all" or each.is_terminal == (shown == "ended")
-    ]
+    rows = sorted(seen.rollouts, key=lambda each: each.is_terminal)
     if not rows:
         which = "" if shown == "all" else f" {shown}"
         nothing(

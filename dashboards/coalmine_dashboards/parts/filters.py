@@ -134,12 +134,12 @@ def filters(
     if time:
         instead["time"] = default_time
     unknown: dict[str, str] = st.session_state.get("unknown", {})
-    for name in [name for name in instead if name in unknown]:
-        if st.session_state[name] == instead[name]:
-            found = None if instead[name] == ALL else shown(instead[name])
-            advise(unknown_choice(name, unknown[name], found))
+    for each in [name for name in instead if name in unknown]:
+        if st.session_state[each] == instead[each]:
+            found = None if instead[each] == ALL else shown(instead[each])
+            advise(unknown_choice(each, unknown[each], found))
         else:  # something else was chosen
-            del unknown[name]
+            del unknown[each]
     return Chosen(
         prompt=chosen.get("prompt"),
         environment=chosen.get("environment"),
@@ -159,17 +159,31 @@ def one_of(key: str, label: str, options: Sequence[str], first: int = 0) -> str 
         first: Place of the one that is chosen at first.
     """
     named = st.query_params.get(key)
-    if named is not None and named not in options:
+    is_new = key not in st.session_state
+    if is_new and named is not None and named not in options:
         st.warning(f"There is no {plain(label.lower())} {plain(named)} here.")
-    return st.selectbox(
-        label,
-        options,
-        index=min(first, len(options) - 1) if options else None,
-        format_func=shown,
-        key=key,
-        bind="query-params",
-        width=220,
+    return selected(key, label, options, options[min(first, len(options) - 1)] if options else None)
+
+
+def selected(key: str, label: str, options: Sequence[str], first: str | None, width: int = 220) -> str | None:
+    """Draw a choice that stays in the address that names it: what is chosen by default would not.
+
+    Such an address would show another once there are other options.
+
+    Args:
+        key: Of the widget, and name of the address's parameter.
+        label: Of the widget.
+        options: To choose from.
+        first: The one that is chosen unless the address names one; None: none is.
+        width: Of the widget, in pixels.
+    """
+    if first is not None and st.session_state.get(key) not in options:
+        named = st.query_params.get(key)
+        st.session_state[key] = next((each for each in options if named in (each, shown(each))), first)
+    chosen = st.selectbox(
+        label, options, index=None, format_func=shown, key=key, bind="query-params", width=width
     )
+    return first if chosen is None else chosen  # the address may name it, and no value
 
 
 def choose_all_time() -> None:
@@ -179,15 +193,17 @@ def choose_all_time() -> None:
 
 def _choice(name: Dimension, known: Sequence[str], *, required: bool) -> str | None:
     """Draw one filter; None is all values."""
+    if required:
+        return selected(name, name.capitalize(), known, known[0], 190)
     chosen = st.selectbox(
         name.capitalize(),
-        [*known] if required else [ALL, *known],
-        format_func=lambda value: f"All {name}s" if value == ALL and not required else shown(value),
+        [ALL, *known],
+        format_func=lambda value: f"All {name}s" if value == ALL else shown(value),
         key=name,
         bind="query-params",
         width=190,
     )
-    return None if chosen == ALL and not required else chosen
+    return None if chosen == ALL else chosen
 
 
 def _note_unknown(name: str, known: Sequence[str]) -> None:

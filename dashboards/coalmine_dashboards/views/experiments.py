@@ -79,6 +79,8 @@ def arm_columns(experiment: str, shown: str) -> list[Column[ArmReadout]]:
 
 def words_of(record: ExperimentRecord | None, readout: Readout | None, when: When) -> str:
     """What it is, in a sentence or two."""
+    if record is None and readout is None:
+        return "This registry does not know it, and no event tells of it."
     if record is None:
         said = "This registry does not know it: its events tell of it."
     else:

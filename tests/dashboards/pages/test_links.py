@@ -123,6 +123,31 @@ def test_what_a_stranger_wrote_is_shown_as_text(
     assert main.locator("script").count() == 0
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "explain?prompt=code-review&time=24h&a=0.9.2&metric=quality",
+        "explain?prompt=support-refund&time=all&a=1.3.0&b=1.4.0&metric=quality",
+        "prompt?prompt=support-refund&view=Versions&a=1.3.0&b=1.4.0",
+        "costs?by=segment&segment=country",
+    ],
+)
+def test_what_a_link_names_stays_in_its_address_if_it_would_be_chosen_anyway(
+    page: Page, demo: DemoDashboard, path: str
+) -> None:
+    opened(page, f"{demo.url}/{path}")
+    assert parse_qs(urlsplit(page.url).query) == parse_qs(urlsplit(path).query)
+
+
+def test_the_view_of_one_page_is_not_missed_on_the_next(page: Page, demo: DemoDashboard) -> None:
+    opened(page, f"{demo.url}/prompt?prompt=support-refund&view=Versions")
+    page.get_by_role("link", name="Requests and feedback").click()
+    expect(page.get_by_text("requests listed below")).to_be_visible(timeout=WITHIN_MS)
+    at_rest(page)
+    assert page.get_by_text("There is no view").count() == 0
+    assert "view" not in parse_qs(urlsplit(page.url).query)
+
+
 def test_going_back_brings_the_view_before(page: Page, demo: DemoDashboard) -> None:
     opened(page, f"{demo.url}/prompt?prompt=search-answer&time=1h")
     page.get_by_role("link", name="Cost").click()

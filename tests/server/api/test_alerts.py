@@ -102,6 +102,8 @@ def test_each_change_says_who_was_told(reader: Person) -> None:
     changes = reader.get("/v1/alerts/transitions")["items"]
     assert changes[0]["labels"]["prompt"] == "support"
     assert changes[0]["transition"]["to_state"] == "resolved"
+    of_prompt = reader.get("/v1/alerts/transitions?prompt=support")["items"]
+    assert of_prompt == [each for each in changes if each["labels"]["prompt"] == "support"] != changes
     (told,) = reader.get(f"/v1/alerts/{FIRST}/transitions")["items"]
     assert [(each["channel"], each["state"]) for each in told["deliveries"]] == [("gone", "parked")]
     reader.get("/v1/alerts/nothing/transitions", expect=404)

@@ -70,9 +70,10 @@ class DashboardApi:
 
             def do_GET(self) -> None:
                 split = urlsplit(self.path)
-                status, document = api.answer(
-                    split.path, dict(parse_qsl(split.query)), self.headers.get("Authorization")
-                )
+                parameters: dict[str, str] = {}
+                for name, value in parse_qsl(split.query):  # a repeated one has commas between its values
+                    parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
+                status, document = api.answer(split.path, parameters, self.headers.get("Authorization"))
                 raw = document if isinstance(document, bytes) else json.dumps(document).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")

@@ -306,8 +306,14 @@ def handlers_of(status: RolloutStatus, *others: Rollout) -> dict[str, Callable[[
         since = datetime.fromisoformat(query.get("since", BEGAN.isoformat()))
         return dumped(ReadoutPath(NAME, tuple(each for each in path if each.taken_at >= since)))
 
+    def listed(query: Mapping[str, str]) -> Any:
+        found = [
+            each for each in (rollout, *others) if each.state in query.get("state", each.state).split(",")
+        ]
+        return dumped(Page(found, None))
+
     return {
-        "/v1/rollouts": lambda _query: dumped(Page([rollout, *others], None)),
+        "/v1/rollouts": listed,
         one: lambda _query: dumped(rollout),
         f"{one}/status": lambda _query: dumped(status),
         f"{one}/decisions": lambda _query: dumped(Page(decisions(), None)),

@@ -79,11 +79,20 @@ def alert_transitions(
     owned: Owned,
     _actor: Reader,
     since: Annotated[Moment | None, Query(description=f"Only changes from then on: {MOMENT_HELP}.")] = None,
+    environment: Annotated[Text, Query(description="Only of alerts of this environment.")] = None,
+    prompt: Annotated[Text, Query(description="Only of alerts of this prompt.")] = None,
     limit: Limit = PAGE_SIZE,
     cursor: Cursor = None,
 ) -> Page[ToldTransition]:
     """What changed, of all alerts, and who was told; the latest first."""
-    return told_transitions(owned.alerts.database, since=since, limit=limit, cursor=cursor)
+    return told_transitions(
+        owned.alerts.database,
+        since=since,
+        environment=environment,
+        prompt=prompt,
+        limit=limit,
+        cursor=cursor,
+    )
 
 
 @router.get("/alerts/messages", responses=problem_responses())

@@ -119,7 +119,9 @@ def rollouts(
         str | None, Query(min_length=1, description="Only rollouts in this environment.")
     ] = None,
     prompt: Annotated[str | None, Query(min_length=1, description="Only rollouts of this prompt.")] = None,
-    state: Annotated[State | None, Query(description="Only rollouts in this state.")] = None,
+    state: Annotated[
+        list[State], Query(description="Only rollouts in this state; may be repeated; all if omitted.")
+    ] = [],  # noqa: B006 - FastAPI copies it
     limit: Limit = PAGE_SIZE,
     cursor: Cursor = None,
 ) -> Page[Rollout]:
