@@ -1,6 +1,7 @@
 """What a service gets from `cm.prompt`, and what it says on events."""
 
 import json
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,21 @@ def test_an_exact_version_is_served_without_experiment(make_client: MakeClient) 
     assert prompt.render(question="x") == "v1.0.0 x"
     with pytest.raises(UnknownPrompt, match=r"prod .*does not hold support-refund@9\.9\.9.*promote"):
         cm.prompt("support-refund", version="9.9.9")
+
+
+class _Name(str, Enum):  # noqa: UP042 - of this kind a member is its name within another text
+    PROMPT = "support-refund"
+    VERSION = "1.0.0"
+    UNIT = TREATED
+
+
+def test_names_may_be_members_of_an_enumeration_of_texts(make_client: MakeClient) -> None:
+    offering = experiment_json()
+    offering["prompts"]["support-refund"]["offered"] = ["1.0.0"]
+    cm = make_client(fallback=offering)
+    assert cm.prompt(_Name.PROMPT, _Name.UNIT).variant == "treatment"
+    assert cm.prompt(_Name.PROMPT, version=_Name.VERSION).render(question="x") == "v1.0.0 x"
+    assert cm.prompt(_Name.PROMPT, prefer=_Name.VERSION).render(question="x") == "v1.0.0 x"
 
 
 def test_an_unknown_prompt_is_an_error_that_helps(make_client: MakeClient) -> None:
