@@ -185,6 +185,44 @@ def test_a_stream_that_ends_early_is_cancelled_and_no_error(
     assert (record["outcome"], record["error_type"]) == ("cancelled", None)
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"code": 502, "message": "Provider returned error"}},
+        {
+            **OPENAI_CHAT,
+            "choices": [
+                {
+                    **OPENAI_CHAT["choices"][0],
+                    "finish_reason": "error",
+                    "error": {"code": 502, "message": "Provider returned error"},
+                }
+            ],
+        },
+    ],
+    ids=["instead", "within"],
+)
+def test_an_error_in_an_answer_that_came_with_200_is_one(
+    cm: Coalmine, tmp_path: Path, body: dict[str, Any], by_hand: bool
+) -> None:
+    """As OpenRouter says that the provider behind it failed."""
+    with (
+        llm_server(lambda _: Reply(body)) as server,
+        openai.OpenAI(base_url=server.url, api_key="x", max_retries=0) as client,
+    ):
+        if by_hand:
+            with cm.call("support-refund", version="1.2.0") as call:
+                call.record(client.chat.completions.create(**QUESTION))
+        else:
+            with using(partial(cm.call, "support-refund", version="1.2.0")):
+                our_openai.instrument(client).chat.completions.create(**QUESTION)
+    cm.flush(30)
+    (record,) = requests_of(spooled(tmp_path))
+    assert (record["outcome"], record["error_type"]) == ("error", "error")
+    assert not cm.stats().problems
+
+
 @pytest.mark.parametrize(
     ("status", "error"), [(400, "BadRequestError"), (429, "RateLimitError"), (500, "InternalServerError")]
 )
