@@ -132,7 +132,7 @@ class Call:
         """Version that is used, and how it was chosen."""
         self.request_model = model
         self.provider = provider
-        self.parameters: Mapping[str, object] = parameters or {}
+        self.parameters: Mapping[str, Any] = parameters or {}
         """Parameters to send to the model, as given to `Coalmine.call`; the event says them, too."""
         self.unit_id = unit_id
         self.session_id = session_id

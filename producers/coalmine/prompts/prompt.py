@@ -117,8 +117,10 @@ class Prompt:
         """
         return self._compiled(variables).render(variables)
 
-    def messages(self, **variables: Any) -> list[dict[str, str]]:  # noqa: ANN401
+    def messages(self, **variables: Any) -> list[Any]:  # noqa: ANN401
         """The prompt as messages, `role` and `content`; a text prompt is one message of the user.
+
+        Each is a `dict[str, str]`; every provider's package has types of its own for that.
 
         Raises:
             MissingVariables: Values that have to be given were not; names all of them.
