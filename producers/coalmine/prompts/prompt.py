@@ -92,8 +92,8 @@ class Prompt:
 
     @property
     def parameters(self) -> Mapping[str, JsonValue]:
-        """Parameters for the model, e.g. `temperature`."""
-        return self._choice.content.parameters
+        """Parameters for the model, e.g. `temperature`; a copy, which a service may add to."""
+        return dict(self._choice.content.parameters)
 
     @property
     def output_schema(self) -> Mapping[str, JsonValue] | None:

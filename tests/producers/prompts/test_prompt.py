@@ -209,6 +209,19 @@ def test_the_parameters_of_a_version_are_at_hand_for_the_call(make_client: MakeC
         assert {**call.parameters} == {"temperature": 0.2, "max_tokens": 300}
 
 
+def test_what_one_request_does_to_parameters_is_not_done_to_others(make_client: MakeClient) -> None:
+    snapshot = snapshot_json()
+    snapshot["contents"]["support-refund@1.0.0"]["parameters"] = {"temperature": 0.2}
+    cm = make_client(fallback=snapshot)
+    changed: list[Any] = [cm.prompt("support-refund").parameters]
+    with cm.prompt("support-refund").call() as call:
+        changed.append(call.parameters)
+    for parameters in changed:
+        parameters["temperature"] = 0.9
+    with cm.prompt("support-refund").call() as call:
+        assert call.parameters == cm.prompt("support-refund").parameters == {"temperature": 0.2}
+
+
 def test_includes_come_from_the_same_snapshot(make_client: MakeClient) -> None:
     value = snapshot_json()
     value["contents"]["support-refund@1.0.0"] = PromptContent(
