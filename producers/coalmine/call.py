@@ -132,7 +132,10 @@ class Call:
         """Version that is used, and how it was chosen."""
         self.request_model = model
         self.provider = provider
-        self.parameters: Mapping[str, object] = parameters or {}
+        # A copy: what a service adds for its request, such as messages, is not for the event, and a version's
+        # own parameters are those of all its calls.
+        given: Any = parameters or {}
+        self.parameters: Mapping[str, Any] = dict(given) if isinstance(given, Mapping) else given
         """Parameters to send to the model, as given to `Coalmine.call`; the event says them, too."""
         self.unit_id = unit_id
         self.session_id = session_id

@@ -64,8 +64,8 @@ class StepRun:
     """Its call, already begun; give it the reply: `run.call.record(reply)`."""
     variables: Mapping[str, Any]
     """What the prompt was rendered with."""
-    messages: list[dict[str, str]]
-    """The prompt as messages."""
+    messages: list[Any]
+    """The prompt as messages, as of `Prompt.messages`."""
 
     @property
     def text(self) -> str:

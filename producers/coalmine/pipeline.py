@@ -19,6 +19,7 @@ from coalmine.preparer import Preparer
 from coalmine.settings import OnFull
 from coalmine.stats import Counters, Stats
 from coalmine.texts import Draft, TextBudget, has_text, text_chars, without_texts
+from coalmine.wake import Wake
 from coalmine_schemas.limited_log import RateLimitedLogger
 
 _TICK_S: Final = 0.05
@@ -91,7 +92,7 @@ class Pipeline:
     def _start_over(self) -> None:
         self._queue: deque[Draft | _Flush] = deque()
         self._texts = TextBudget(self._text_limit)
-        self._wake = threading.Event()
+        self._wake = Wake()
         self._is_asleep = False
         self.is_closing = False
         """Whether no further event is taken."""
@@ -130,12 +131,13 @@ class Pipeline:
         """Queues an event from a finalizer, or drops it.
 
         That runs anywhere, also in the midst of this class and on the client's thread: it waits for no room,
-        and wakes nobody. The thread sees the event when it next looks.
+        and starts no thread. One that runs is woken.
         """
         if self.is_closing or len(self._queue) >= self._limit:
             self._counters.refuse("closed" if self.is_closing else "queue_full")
             return
         self._queue.append(self._within_budget(draft) if has_text(draft) else draft)
+        self._wake.set()
 
     def _find_room(self, wait_s: float | None) -> bool:
         give_up_at = _deadline(
@@ -233,16 +235,19 @@ class Pipeline:
     # The thread.
 
     def _start(self) -> None:
-        with self._start_lock:
+        if not self._start_lock.acquire(blocking=False):
+            return  # it is being started: by another thread, or by this one, which a finalizer interrupts
+        try:
             if self._thread is not None:
                 return
             thread = threading.Thread(target=self._run, name="coalmine", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError as error:  # no more threads, or the interpreter is ending
-                self._log.report("thread", "the client's thread cannot start: %s", error)
-                return
+            thread.start()
             self._thread = thread
+        except RuntimeError as error:  # no more threads, or the interpreter is ending
+            self._log.report("thread", "the client's thread cannot start: %s", error)
+            return
+        finally:
+            self._start_lock.release()
         close_at_end_of_child(self)
 
     def _run(self) -> None:
@@ -317,14 +322,12 @@ class Pipeline:
         due_in_s = _BUSY_S if self._flushes else max(_BUSY_S, parts.emitter.due_in_s())
         if self._queue or due_in_s <= _TICK_S:
             self._wake.wait(min(due_in_s, _TICK_S))
-            self._wake.clear()
             return
         self._is_asleep = True
         # An event offered between the two lines above has not woken us; it is seen here.
         if not self._queue and not self.is_closing:
             self._wake.wait(None if due_in_s == float("inf") else due_in_s)
         self._is_asleep = False
-        self._wake.clear()
 
 
 def _deadline(timeout_s: float) -> float:

@@ -28,7 +28,8 @@ def as_text(value: object) -> str:
     """A value as text: the same for events, for the choice of an arm, and in other languages."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, str) else str(value)
+    # Within another text, the member of an enumeration of texts would be its name.
+    return str.__str__(value) if isinstance(value, str) else str(value)
 
 
 def required_text(name: str, value: object) -> str:

@@ -26,7 +26,7 @@ class _Generator:
 
     def __init__(self, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._clock_ns = clock_ns
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may be handled in the midst of it, and its handler need one
         self._time_ms = 0
         self._counter = 0
         self._entropy = b""
@@ -38,8 +38,8 @@ class _Generator:
         if start + size > len(self._entropy):
             self._entropy = os.urandom(_ENTROPY_SIZE)
             start = 0
-        self._at = start + size
-        return int.from_bytes(self._entropy[start : self._at], "big")
+        self._at = end = start + size
+        return int.from_bytes(self._entropy[start:end], "big")
 
     def next(self) -> int:
         now_ms = self._clock_ns() // 1_000_000

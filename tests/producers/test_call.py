@@ -427,6 +427,13 @@ def test_a_segment_changed_after_the_call_began_stays_as_it_was(cm: Coalmine, tm
     assert _only(cm, tmp_path)["segments"] == {"tier": "free"}
 
 
+def test_what_is_added_to_parameters_for_the_request_does_not_leave(cm: Coalmine, tmp_path: Path) -> None:
+    parameters: dict[str, object] = {"temperature": 0.2}
+    with cm.call("p", version="1", parameters=parameters):
+        parameters["messages"] = [{"role": "user", "content": "a secret"}]
+    assert _only(cm, tmp_path)["request_parameters"] == {"temperature": "0.2"}
+
+
 @pytest.mark.parametrize(
     "arguments",
     [{"prompt": ""}, {"prompt": None}, {"version": ""}, {"resolution": "magic"}],

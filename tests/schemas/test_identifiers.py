@@ -2,15 +2,21 @@
 
 import hashlib
 import os
+import sys
 import threading
 import time
 import uuid
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coalmine_schemas import identifiers
 from coalmine_schemas.identifiers import derived_uuid7, unit_group, uuid7
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 
 def test_an_identifier_is_a_uuid_of_version_7_in_canonical_text() -> None:
@@ -71,6 +77,30 @@ def test_threads_share_one_increasing_sequence() -> None:
         thread.join()
     assert all(part == sorted(part) for part in made)
     assert len(set().union(*made)) == 20_000
+
+
+def test_one_may_be_made_in_the_midst_of_another() -> None:
+    """As by the handler of a signal, which Python runs between any two steps of the main thread."""
+    generator, made = identifiers._Generator(), []
+
+    def interrupt(frame: FrameType, event: str, _: object) -> "TraceFunction":
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            made.append(generator.next())
+        return interrupt
+
+    def make() -> None:
+        sys.settrace(interrupt)
+        made.extend([generator.next() for _ in range(500)])
+        sys.settrace(None)
+
+    making = threading.Thread(target=make, daemon=True)
+    making.start()
+    making.join(60)
+    assert not making.is_alive()
+    assert len(made) > 10_000
+    assert len(set(made)) == len(made)
+    assert {uuid.UUID(int=each).version for each in made} == {7}
 
 
 def test_a_forked_child_makes_other_identifiers_even_if_a_thread_held_the_lock() -> None:

@@ -9,7 +9,7 @@ from coalmine.prompts.feed import EnvironmentFeed
 from coalmine.prompts.folder_feed import FolderFeed
 from coalmine.prompts.prompt import Prompt
 from coalmine.settings import ClientSettings
-from coalmine.values import optional_text, text_map
+from coalmine.values import as_text, optional_text, text_map
 from coalmine_schemas.discovery import Endpoint, find_endpoint
 from coalmine_schemas.events import ResolutionName
 from coalmine_schemas.limited_log import RateLimitedLogger
@@ -60,6 +60,7 @@ class PromptLookup:
     ) -> Prompt:
         """What `Coalmine.prompt` promises."""
         environment = environment or self._settings.environment
+        name, version = as_text(name), optional_text(version)
         unit_id, session_id = optional_text(unit_id), optional_text(session_id)
         feed = self._feeds.get(environment) or self.feed(environment)
         if version is not None:

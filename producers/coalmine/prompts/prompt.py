@@ -92,8 +92,8 @@ class Prompt:
 
     @property
     def parameters(self) -> Mapping[str, JsonValue]:
-        """Parameters for the model, e.g. `temperature`."""
-        return self._choice.content.parameters
+        """Parameters for the model, e.g. `temperature`; a copy, which a service may add to."""
+        return dict(self._choice.content.parameters)
 
     @property
     def output_schema(self) -> Mapping[str, JsonValue] | None:
@@ -117,8 +117,10 @@ class Prompt:
         """
         return self._compiled(variables).render(variables)
 
-    def messages(self, **variables: Any) -> list[dict[str, str]]:  # noqa: ANN401
+    def messages(self, **variables: Any) -> list[Any]:  # noqa: ANN401
         """The prompt as messages, `role` and `content`; a text prompt is one message of the user.
+
+        Each is a `dict[str, str]`; every provider's package has types of its own for that.
 
         Raises:
             MissingVariables: Values that have to be given were not; names all of them.

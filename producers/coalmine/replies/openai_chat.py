@@ -13,14 +13,16 @@ def read_chat_completion(reply: object, *, want_text: bool) -> ReplyFacts:
     choice = first_of(get(reply, "choices"))
     message = get(choice, "message")
     refused = text_of(get(message, "refusal")) is not None
+    finish_reason = text_of(get(choice, "finish_reason"))
     return ReplyFacts(
         response_model=text_of(get(reply, "model")),
-        finish_reason="refusal" if refused else text_of(get(choice, "finish_reason")),
+        finish_reason="refusal" if refused else finish_reason,
         text=_message_text(choice, message) if want_text else None,
         service_tier=text_of(get(reply, "service_tier")),
         usages=usages_of(reply),
         # LiteLLM's own object has what it worked out beside what the provider sent.
         stated_cost=get(get(reply, "_hidden_params"), "response_cost"),
+        error_type=_error_type(finish_reason, choice, reply),
     )
 
 
@@ -36,8 +38,7 @@ def read_chat_chunk(chunk: object, *, want_text: bool) -> ReplyFacts:
         text=text_of(get(delta, "content")) if want_text else None,
         service_tier=text_of(get(chunk, "service_tier")),
         usages=usages_of(chunk) or usages_of(get(chunk, "x_groq")),
-        # OpenRouter's word where the provider behind it broke off.
-        error_type=error_of(choice) or error_of(chunk) or "error" if finish_reason == "error" else None,
+        error_type=_error_type(finish_reason, choice, chunk),
         is_piece=True,
     )
 
@@ -46,6 +47,11 @@ def is_first_chat_token(chunk: object) -> bool:
     """Returns True if a chunk carries something the model wrote, rather than only a role or usage."""
     delta = get(first_of(get(chunk, "choices")), "delta")
     return any(get(delta, name) for name in ("content", "tool_calls", "refusal", "reasoning_content"))
+
+
+def _error_type(finish_reason: str | None, choice: object, reply: object) -> str | None:
+    # OpenRouter's word where the provider behind it broke off.
+    return error_of(choice) or error_of(reply) or "error" if finish_reason == "error" else None
 
 
 def _message_text(choice: object, message: object) -> str | None:

@@ -114,7 +114,9 @@ def _read_by_fields(reply: object, *, want_text: bool) -> ReplyFacts | None:
     # What is left of the known shapes has no name of its own: a list of embeddings.
     if count_of(get(usage, "prompt_tokens")) is not None:
         return read_chat_completion(reply, want_text=want_text)
-    is_error = usage is None and isinstance(reply, dict) and error_of(reply) is not None
+    # OpenAI's package makes an answer without choices of what OpenRouter sends with a status of 200.
+    said = isinstance(reply, dict) or isinstance(get(reply, "error"), dict | str)
+    is_error = usage is None and said and error_of(reply) is not None
     return _read_error(reply) if is_error else read_other(reply)
 
 

@@ -16,6 +16,7 @@ from coalmine import Coalmine
 from coalmine.integrations import anthropic as our_anthropic
 from coalmine.integrations import openai as our_openai
 from coalmine.integrations import using
+from tests.support.data.prompt_examples import snapshot_json
 from tests.support.data.replies import (
     ANTHROPIC_MESSAGE,
     ANTHROPIC_STREAM,
@@ -183,6 +184,58 @@ def test_a_stream_that_ends_early_is_cancelled_and_no_error(
 
     record = _only(cm, tmp_path)
     assert (record["outcome"], record["error_type"]) == ("cancelled", None)
+
+
+def test_what_a_prompt_gives_is_of_types_that_the_package_takes(server: LlmServer, tmp_path: Path) -> None:
+    """mypy, which looks at tests as it does at services, would complain of the call."""
+    with (
+        Coalmine("support-bot", home=tmp_path, fallback=snapshot_json()) as cm,
+        openai.OpenAI(base_url=server.url, api_key="x", max_retries=0) as client,
+    ):
+        prompt = cm.prompt("support-refund")
+        with prompt.call(model="gpt-4o-mini") as call:
+            messages = prompt.messages(question="May I send it back?")
+            reply = client.chat.completions.create(model=call.model, messages=messages, **call.parameters)
+            call.record(reply)
+    assert server.asked[-1].body["messages"] == messages
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"code": 502, "message": "Provider returned error"}},
+        {
+            **OPENAI_CHAT,
+            "choices": [
+                {
+                    **OPENAI_CHAT["choices"][0],
+                    "finish_reason": "error",
+                    "error": {"code": 502, "message": "Provider returned error"},
+                }
+            ],
+        },
+    ],
+    ids=["instead", "within"],
+)
+def test_an_error_in_an_answer_that_came_with_200_is_one(
+    cm: Coalmine, tmp_path: Path, body: dict[str, Any], by_hand: bool
+) -> None:
+    """As OpenRouter says that the provider behind it failed."""
+    with (
+        llm_server(lambda _: Reply(body)) as server,
+        openai.OpenAI(base_url=server.url, api_key="x", max_retries=0) as client,
+    ):
+        if by_hand:
+            with cm.call("support-refund", version="1.2.0") as call:
+                call.record(client.chat.completions.create(**QUESTION))
+        else:
+            with using(partial(cm.call, "support-refund", version="1.2.0")):
+                our_openai.instrument(client).chat.completions.create(**QUESTION)
+    cm.flush(30)
+    (record,) = requests_of(spooled(tmp_path))
+    assert (record["outcome"], record["error_type"]) == ("error", "error")
+    assert not cm.stats().problems
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What a service gets from `cm.prompt`, and what it says on events."""
 
 import json
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,21 @@ def test_an_exact_version_is_served_without_experiment(make_client: MakeClient) 
         cm.prompt("support-refund", version="9.9.9")
 
 
+class _Name(str, Enum):  # noqa: UP042 - of this kind a member is its name within another text
+    PROMPT = "support-refund"
+    VERSION = "1.0.0"
+    UNIT = TREATED
+
+
+def test_names_may_be_members_of_an_enumeration_of_texts(make_client: MakeClient) -> None:
+    offering = experiment_json()
+    offering["prompts"]["support-refund"]["offered"] = ["1.0.0"]
+    cm = make_client(fallback=offering)
+    assert cm.prompt(_Name.PROMPT, _Name.UNIT).variant == "treatment"
+    assert cm.prompt(_Name.PROMPT, version=_Name.VERSION).render(question="x") == "v1.0.0 x"
+    assert cm.prompt(_Name.PROMPT, prefer=_Name.VERSION).render(question="x") == "v1.0.0 x"
+
+
 def test_an_unknown_prompt_is_an_error_that_helps(make_client: MakeClient) -> None:
     cm = make_client(fallback=snapshot_json())
     with pytest.raises(UnknownPrompt, match=r"prod .*no prompt 'suport-refund': did you mean support-refund"):
@@ -191,6 +207,19 @@ def test_the_parameters_of_a_version_are_at_hand_for_the_call(make_client: MakeC
     prompt = make_client(fallback=snapshot).prompt("support-refund")
     with prompt.call(model="gpt-4o-mini") as call:
         assert {**call.parameters} == {"temperature": 0.2, "max_tokens": 300}
+
+
+def test_what_one_request_does_to_parameters_is_not_done_to_others(make_client: MakeClient) -> None:
+    snapshot = snapshot_json()
+    snapshot["contents"]["support-refund@1.0.0"]["parameters"] = {"temperature": 0.2}
+    cm = make_client(fallback=snapshot)
+    changed: list[Any] = [cm.prompt("support-refund").parameters]
+    with cm.prompt("support-refund").call() as call:
+        changed.append(call.parameters)
+    for parameters in changed:
+        parameters["temperature"] = 0.9
+    with cm.prompt("support-refund").call() as call:
+        assert call.parameters == cm.prompt("support-refund").parameters == {"temperature": 0.2}
 
 
 def test_includes_come_from_the_same_snapshot(make_client: MakeClient) -> None:
