@@ -10,6 +10,7 @@ from coalmine.mistakes import Mistakes
 from coalmine.reactions import checked_feedback, feedback_event, outcome_event, score_event
 from coalmine.settings import ClientSettings
 from coalmine.stats import Stats
+from coalmine.values import as_text
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import (
     PromptFeedback,
@@ -101,7 +102,12 @@ class EventSender:
                     "a feedback link needs feedback_link_key, and feedback_link_url or server_url"
                 )
             return feedback_link(
-                url, settings.feedback_link_key, settings.app, request_id, now_s=time.time(), days=days
+                url,
+                settings.feedback_link_key,
+                settings.app,
+                as_text(request_id),
+                now_s=time.time(),
+                days=days,
             )
         except InvalidParameter as error:
             self._mistakes.report("misuse", "feedback_link", "%s", error)

@@ -1,7 +1,8 @@
 """The page of drift and models, by Streamlit's own test harness against a real HTTP server."""
 
+import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Self
 
 import pytest
@@ -53,6 +54,20 @@ def test_who_may_approve_can_have_a_day_ignored_and_others_see_no_control(
     page = open_page(prompt="summarize")
     assert not [each for each in page.button if each.key == "ignore-prod"]
     assert not page.date_input
+
+
+@pytest.mark.parametrize("zone", ["Etc/GMT+12", "Etc/GMT-14"])  # at any time, the day differs in one of them
+def test_the_day_to_ignore_is_one_of_utc(open_page: Open, zone: str) -> None:
+    before = datetime.now(UTC).date()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TZ", zone)
+            time.tzset()
+            shown: Any = open_page(prompt="summarize").date_input[0]
+    finally:
+        time.tzset()
+    assert before <= shown.value <= datetime.now(UTC).date()
+    assert shown.max == shown.value
 
 
 def test_a_name_that_is_not_there_is_said(open_page: Open) -> None:

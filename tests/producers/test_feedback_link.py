@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -24,6 +25,8 @@ def test_a_link_is_made_without_any_server(tmp_path: Path) -> None:
     }
     with Coalmine.from_env(environ) as cm:
         link = cm.feedback_link(request_id)
+        of_uuid: Any = UUID(request_id)
+        assert str(cm.feedback_link(of_uuid)).partition("&expires")[0] == str(link).partition("&expires")[0]
     assert link is not None
     assert link.startswith(
         f"https://feedback.example.com/feedback/link?app=shop&request_id={request_id}&expires="

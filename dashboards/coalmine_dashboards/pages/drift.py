@@ -236,8 +236,9 @@ def _ignored_days(item: VersionDrift) -> None:
         key = f"ignore-{item.environment}"
         day = None
         if may(Role.APPROVER):
+            today = datetime.now(UTC).date()
             day = st.date_input(
-                "Ignore a day (UTC)", value="today", max_value="today", key=f"{key}-day", width=180
+                "Ignore a day (UTC)", value=today, max_value=today, key=f"{key}-day", width=180
             )
         action(
             "Ignore this day",

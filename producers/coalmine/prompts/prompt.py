@@ -105,7 +105,7 @@ class Prompt:
         """What it may be given, with what it includes."""
         return self._loaded.compiled(f"{self.name}@{self._choice.version}").variables
 
-    def render(self, **variables: Any) -> str:  # noqa: ANN401 - checked against what the prompt declares
+    def render(self, /, **variables: Any) -> str:  # noqa: ANN401 - checked against what the prompt declares
         """The prompt as one text. Values that it does not declare are ignored, and told as misuse.
 
         Raises:
@@ -117,7 +117,7 @@ class Prompt:
         """
         return self._compiled(variables).render(variables)
 
-    def messages(self, **variables: Any) -> list[Any]:  # noqa: ANN401
+    def messages(self, /, **variables: Any) -> list[Any]:  # noqa: ANN401
         """The prompt as messages, `role` and `content`; a text prompt is one message of the user.
 
         Each is a `dict[str, str]`; every provider's package has types of its own for that.

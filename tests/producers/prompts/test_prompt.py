@@ -198,6 +198,8 @@ def test_values_that_a_prompt_does_not_declare_are_told_and_ignored(
     (told,) = [record.getMessage() for record in caplog.records]
     assert "was given qestion, which it does not declare" in told
     assert "question" in told
+    assert prompt.render(question="why?", **{"self": "x"}) == said
+    assert prompt.messages(question="why?", **{"self": "x"}) == prompt.messages(question="why?")
 
 
 def test_the_parameters_of_a_version_are_at_hand_for_the_call(make_client: MakeClient) -> None:
