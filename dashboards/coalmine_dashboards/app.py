@@ -102,10 +102,11 @@ def _restored(page: str) -> bool:
     and the page has to be drawn anew.
     """
     before, st.session_state["page"] = st.session_state.get("page"), page
-    if before not in (None, page):
-        st.session_state["turned"] = True
+    if before in (None, page):
+        return False
+    st.session_state["turned"] = True
     run = get_script_run_ctx()
-    if run is None or before in (None, page):
+    if run is None:
         return False
     asked = parse_qs(run.query_string, keep_blank_values=True)
     if asked.keys() <= st.query_params.keys():

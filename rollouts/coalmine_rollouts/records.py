@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from coalmine_registry.roles import Actor
 from coalmine_rollouts.plan import Mode, RolloutPlan
@@ -28,8 +28,7 @@ TERMINAL: Final[frozenset[State]] = frozenset(
 )
 SERVING: Final[frozenset[State]] = frozenset(("running", "paused", "baking"))
 """States in which its treatment is shown to somebody."""
-UNDER_WAY: Final[frozenset[State]] = SERVING | {"pending"}
-"""All that are not terminal."""
+UNDER_WAY: Final[frozenset[State]] = frozenset(get_args(State)) - TERMINAL
 
 Kind = Literal[
     "create",

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from coalmine_alerts.results.alerts import Alert, AlertState, Transition
 from coalmine_alerts.storage.rows import alert_of, transition_of
@@ -48,9 +48,7 @@ def list_alerts(
     query = select(alerts).order_by(alerts.c.since.desc(), alerts.c.fingerprint)
     if states:
         query = query.where(alerts.c.state.in_(sorted(states)))
-    for label, value in (("environment", environment), ("prompt", prompt)):
-        if value is not None:
-            query = query.where(alerts.c.labels[label].as_string() == value)
+    query = query.where(*labelled(environment, prompt))
     if rule is not None:
         query = query.where(alerts.c.rule == rule)
     if cursor is not None:
@@ -64,6 +62,14 @@ def list_alerts(
         )
 
     return database.read(read)
+
+
+def labelled(environment: str | None, prompt: str | None) -> list[ColumnElement[bool]]:
+    """Returns the conditions for alerts with these labels; None: whatever the label."""
+    wanted = {"environment": environment, "prompt": prompt}
+    return [
+        alerts.c.labels[label].as_string() == value for label, value in wanted.items() if value is not None
+    ]
 
 
 def alert(database: Database, fingerprint: str) -> Alert:

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from coalmine_alerts.results.messages import Delivery, Message, ToldTransition
-from coalmine_alerts.storage.alerts import read_alert
+from coalmine_alerts.storage.alerts import labelled, read_alert
 from coalmine_alerts.storage.rows import transition_of
 from coalmine_alerts.storage.tables import alerts, deliveries, messages, transitions
 from coalmine_registry.defaults import PAGE_SIZE
@@ -47,9 +47,7 @@ def told_transitions(
         query = query.where(table.fingerprint == fingerprint)
     if since is not None:
         query = query.where(table.at >= since)
-    for label, value in (("environment", environment), ("prompt", prompt)):
-        if value is not None:
-            query = query.where(alerts.c.labels[label].as_string() == value)
+    query = query.where(*labelled(environment, prompt))
     if (before := cursor_key(cursor, int)) is not None:
         query = query.where(table.seq < before)
 

@@ -82,8 +82,8 @@ def _all() -> None:
     )
     live(
         "rollouts",
-        lambda: _fetch_all(chosen, shown or "all"),
-        lambda seen: _draw_all(seen, shown or "all"),
+        lambda: _fetch_all(chosen, shown),
+        lambda seen: _draw_all(seen, shown),
         asked=(shown, chosen and (chosen.prompt, chosen.environment)),
         **({} if chosen is None else {"every_s": chosen.every_s}),
     )

@@ -127,7 +127,6 @@ def take(made: Path, directory: Path) -> None:
         raise ConfigurationError(
             f"cannot move {made} to {target}: {error.strerror or error}", "move it yourself, or delete it"
         ) from error
-    left = [path.name for path in made.parent.iterdir()]
+    left = ", ".join(sorted(path.name for path in made.parent.iterdir()))
     if left:  # whoever asked was interrupted, and the server did not know
-        names = ", ".join(sorted(left))
-        note(f"{made.parent} has {names}, which nobody fetched: delete what no command waits for")
+        note(f"{made.parent} has {left}, which nobody fetched: delete what no command waits for")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 Answer = tuple[int, Any]
 Handler = Callable[[dict[str, str]], Any]
@@ -70,9 +70,8 @@ class DashboardApi:
 
             def do_GET(self) -> None:
                 split = urlsplit(self.path)
-                parameters: dict[str, str] = {}
-                for name, value in parse_qsl(split.query):  # a repeated one has commas between its values
-                    parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
+                # A repeated one has commas between its values.
+                parameters = {name: ",".join(values) for name, values in parse_qs(split.query).items()}
                 status, document = api.answer(split.path, parameters, self.headers.get("Authorization"))
                 raw = document if isinstance(document, bytes) else json.dumps(document).encode()
                 self.send_response(status)
