@@ -363,14 +363,17 @@ else:
         pass
 # both end here, with interpreters that free everything
 """
+    arguments = [str(tmp_path), kafka.bootstrap_servers, topics]
+    # From 3.12 on, Python warns of forks of a process that has threads.
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path), kafka.bootstrap_servers, topics],
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code, *arguments],
         check=True,
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert (done.stdout, done.stderr) == ("0\n", "")
+    said = [line for line in done.stderr.splitlines() if not line.startswith("librdkafka")]
+    assert (done.stdout, said) == ("0\n", [])  # the broker may say that it still loads
     assert len(ids(in_kafka(kafka.bootstrap_servers, topics))) == 2
 
 

@@ -1,7 +1,7 @@
 """How a client is told what to do, and that it says so when it cannot."""
 
 from dataclasses import fields
-from inspect import signature
+from inspect import cleandoc, signature
 from pathlib import Path
 from typing import Any
 
@@ -169,5 +169,5 @@ def test_the_constructor_takes_what_the_settings_hold() -> None:
 
 
 def test_every_argument_is_documented() -> None:
-    documentation = Coalmine.__doc__ or ""
-    assert [name for name in signature(Coalmine).parameters if f"        {name}: " not in documentation] == []
+    documentation = cleandoc(Coalmine.__doc__ or "")
+    assert [name for name in signature(Coalmine).parameters if f"\n    {name}: " not in documentation] == []

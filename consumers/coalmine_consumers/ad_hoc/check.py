@@ -16,6 +16,8 @@ from coalmine_schemas.errors import InvalidParameter, nearest
 
 LONGEST_STATEMENT: Final = 20_000
 """Characters of a statement."""
+_DEEPEST_TREE: Final = 800
+"""Nodes of the syntax tree within each other; some Pythons read no deeper JSON, others ten times as deep."""
 
 _FUNCTIONS: Final = frozenset({"unnest", "range", "generate_series", "json_each", "json_tree", "repeat"})
 """Table functions that read nothing but their arguments."""
@@ -68,21 +70,23 @@ def tables_of(tree: str) -> set[str]:
 def _tables(statement: Any) -> set[str]:  # noqa: ANN401 - JSON
     """Walks the syntax tree; a name of a WITH stands for a table only where it is seen."""
     tables: set[str] = set()
-    waiting: list[tuple[Any, frozenset[str]]] = [(statement, frozenset())]
+    waiting: list[tuple[Any, frozenset[str], int]] = [(statement, frozenset(), 1)]
     while waiting:
-        node, named = waiting.pop()
+        node, named, depth = waiting.pop()
+        if depth > _DEEPEST_TREE:
+            raise InvalidParameter(f"sql: {TOO_COMPLICATED}")
         if isinstance(node, list):
-            waiting += ((each, named) for each in node)
+            waiting += ((each, named, depth + 1) for each in node)
         elif isinstance(node, dict):
             for entry in (node.get("cte_map") or {}).get("map", ()):
-                waiting.append((entry["value"], named))
+                waiting.append((entry["value"], named, depth + 1))
                 named |= {_plain(entry["key"])}
             if (name := _read(node, named)) is not None:
                 tables.add(name)
             # Only the second half of a recursive query sees itself: the first one reads a table of that name.
             itself = {_plain(node["cte_name"])} if node.get("type") == "RECURSIVE_CTE_NODE" else set()
             waiting += (
-                (each, named | itself if key == "right" else named)
+                (each, named | itself if key == "right" else named, depth + 1)
                 for key, each in node.items()
                 if key != "cte_map"
             )

@@ -204,12 +204,13 @@ def test_tokens_of_the_server_are_as_ever(server: ServerProcess) -> None:
 
 def test_made_up_keys_do_not_have_the_issuer_asked(server: ServerProcess, provider: IdentityProvider) -> None:
     assert whoami(server, provider.token()).status_code == 200
-    before = provider.asked["/keys"]
+    before, began_at = provider.asked["/keys"], time.monotonic()
     with ThreadPoolExecutor(16) as pool:
         tokens = [provider.token(kid=f"made-up-{number}") for number in range(200)]
         answers = list(pool.map(lambda token: whoami(server, token).status_code, tokens))
     assert set(answers) == {401}
-    assert provider.asked["/keys"] - before <= 2  # one for each ten seconds
+    most = 2 + (time.monotonic() - began_at) / 10
+    assert provider.asked["/keys"] - before <= most
     assert whoami(server, provider.token()).status_code == 200
 
 

@@ -22,6 +22,7 @@ def make_certificates(directory: Path) -> Certificates:
         directory / "ca.pem", directory / "server.pem", directory / "server.key", directory / "both.pem"
     )
     new_key: list[str | Path] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    new_key += ["-addext", "keyUsage=critical,digitalSignature,keyCertSign"]  # Python 3.13 refuses others
     ca_key = directory / "ca.key"
     _openssl("req", "-x509", *new_key, "-keyout", ca_key, "-out", made.ca, "-days", "2", "-subj", "/CN=tests")
     name: list[str | Path] = [
