@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from coalmine_analytics.metrics import Metric, MetricOverride, Size
+from coalmine_analytics.metrics import Metric, MetricOverride, Size, planned
 from coalmine_analytics.readout import Plan, read_out
 from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout
 from coalmine_analytics.results.verdicts import Role
@@ -59,6 +59,22 @@ def test_the_role_says_what_harm_leads_to(role: Role, decision: str, words: str)
     found = watch(worse, quality(role))
     assert (arm(found).decision, arm(found).words[: len(words)]) == (decision, words)
     assert metric(found, "quality").verdict == "worse"
+
+
+def test_one_of_many_metrics_is_better_only_with_their_number_counted() -> None:
+    # Units come slowly enough that its p passes alpha long before it passes what is left for one of many.
+    service = replace(EVEN, quality_effect=0.02, units_per_look=60, looks=80)
+    judged = sum(each.role != "shown" and each.direction != "same" for each in planned({}))
+    before, p = None, []
+    for number, sums in enumerate(looks(service, 4)):
+        before = read_out(sums, Plan(), taken_at=START + timedelta(hours=number), before=before)
+        found = metric(before, "quality")
+        p.append(found.evidence.better or 1.0)
+        if found.verdict == "better":
+            break
+    assert found.verdict == "better"
+    assert found.adjusted_p == pytest.approx(judged * p[-1])
+    assert p[-1] <= 0.05 / judged < p[-2] <= 0.05
 
 
 def test_only_what_must_be_proven_waits_for_proof() -> None:
