@@ -65,15 +65,15 @@ def test_one_of_many_metrics_is_better_only_with_their_number_counted() -> None:
     # Units come slowly enough that its p passes alpha long before it passes what is left for one of many.
     service = replace(EVEN, quality_effect=0.02, units_per_look=60, looks=80)
     judged = sum(each.role != "shown" and each.direction != "same" for each in planned({}))
-    before, p = None, []
+    before, seen = None, []
     for number, sums in enumerate(looks(service, 4)):
         before = read_out(sums, Plan(), taken_at=START + timedelta(hours=number), before=before)
-        found = metric(before, "quality")
-        p.append(found.evidence.better or 1.0)
-        if found.verdict == "better":
+        seen.append(metric(before, "quality"))
+        if seen[-1].verdict == "better":
             break
-    assert found.verdict == "better"
-    assert found.adjusted_p == pytest.approx(judged * p[-1])
+    p = [each.evidence.better or 1.0 for each in seen]
+    assert seen[-1].verdict == "better"
+    assert seen[-1].adjusted_p == pytest.approx(judged * p[-1])
     assert p[-1] <= 0.05 / judged < p[-2] <= 0.05
 
 
