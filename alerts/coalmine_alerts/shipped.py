@@ -122,7 +122,8 @@ def _outcome(metrics: Sequence[Mapping[str, Any]]) -> Outcome:
         return "better"
     # What need not be proven, such as thumbs, is hardly ever.
     proven = {each["verdict"] for each in metrics if each.get("role") == "must_prove"} - {"not applicable"}
-    return "not worse" if proven and proven <= {"not worse", "better"} and "worse" not in verdicts else "undecided"
+    all_proven = bool(proven) and proven <= {"not worse", "better"}
+    return "not worse" if all_proven and "worse" not in verdicts else "undecided"
 
 
 def _changes(metrics: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
