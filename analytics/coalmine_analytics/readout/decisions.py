@@ -138,7 +138,7 @@ class Judge:
             return MetricVerdict("not worse", f"worse by less than {metric.margin}, if at all", adjusted, 0)
         units = _units(self._weighed.forecasts.acceptable[at])
         waived = metric.role == "must_prove" and not self._required[at]
-        rest = f"not required, for it had no values {self._when}" if waived else _more(units)
+        rest = f"not required, for it had no values, or only 0, {self._when}" if waived else _more(units)
         words = f"neither harm nor its absence is shown yet; {rest}"
         return MetricVerdict("undecided", words, adjusted, units)
 
@@ -180,7 +180,11 @@ class Judge:
         gain = f", and better in {self._names(better)}" if better else ""
         must_prove = [row for row in self._acting if self._metrics[row].role == "must_prove"]
         waived = [row for row in must_prove if not self._required[row, column]]
-        unproven = f"; not applicable: {self._names(waived)}, without values {self._when}" if waived else ""
+        unproven = (
+            f"; not applicable: {self._names(waived)}, without values, or all 0, {self._when}"
+            if waived
+            else ""
+        )
         return f"promote: nothing that must be proven is worse{gain}{unproven}"
 
     def _against(self, column: int) -> str | None:
