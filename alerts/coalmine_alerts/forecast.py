@@ -13,7 +13,8 @@ LEAST_DAYS: Final = 7
 _SEASON_DAYS: Final = 14
 """From so many days on, weekdays are told apart."""
 _LEVEL_DAYS: Final = 7
-_Z80: Final = 1.2815515655446004
+_T80: Final = 1.439756
+"""Of Student's t with six degrees of freedom, for what days vary by is taken from the last seven."""
 _DAY: Final = timedelta(days=1)
 
 
@@ -35,7 +36,8 @@ def forecast(
     """Forecasts what is spent in [begin, end); None if too little is known.
 
     Days to come are expected to be like the same weekday, at the level of the last week; the interval holds
-    what days vary by and how well that level is known. It does not know of what changes tomorrow.
+    what days vary by and how well that level and the weekdays are known. It does not know of what changes
+    tomorrow.
 
     Args:
         spent: By day, UTC; today's is what has come so far. Days without requests are absent.
@@ -54,15 +56,20 @@ def forecast(
     overall = float(values.mean())
     if overall <= 0:
         return None
-    season = np.ones(7)
+    season, weeks = np.ones(7), math.inf
     if len(past) >= _SEASON_DAYS:
+        weeks = len(past) / 7
         for place in range(7):
             season[place] = float(values[weekday == place].mean()) / overall
-    usual = overall * season[weekday]
-    recent = slice(-_LEVEL_DAYS, None)
-    level = float(values[recent].sum()) / max(float(usual[recent].sum()), 1e-12)
-    relative = values / np.maximum(usual * level, 1e-12) - 1.0
-    spread = float(np.sqrt((relative[recent] ** 2).mean())) if len(past) >= _LEVEL_DAYS else 1.0
+    recent, usual = values[-_LEVEL_DAYS:], overall * season[weekday[-_LEVEL_DAYS:]]
+    level = float(recent.sum()) / max(float(usual.sum()), 1e-12)
+    share = usual / max(float(usual.sum()), 1e-12)
+    counts = usual * level > 0  # on some weekdays nothing is ever spent
+    relative = recent[counts] / (usual[counts] * level) - 1.0
+    # The level is of these days, and each is one of the few weeks that its weekday's mean is of: what is left
+    # of the variance is that much less.
+    freedom = max(len(relative) - 1, 1) * (1.0 - 1.0 / weeks)
+    spread = math.sqrt(float(np.square(relative).sum()) / freedom)
 
     def expected(day: date) -> float:
         return overall * level * float(season[day.weekday()])
@@ -80,6 +87,12 @@ def forecast(
         if passes is None and total >= budget_usd:
             passes = day
     rest = total - so_far
-    # What days vary by averages out; what the level is not known by does not.
-    sd = spread * math.sqrt(sum(usd**2 for _, usd in coming) + rest**2 / _LEVEL_DAYS)
-    return Forecast(total, so_far + max(rest - _Z80 * sd, 0.0), total + _Z80 * sd, passes)
+    of_weekday = np.zeros(7)
+    for day, usd in coming:
+        of_weekday[day.weekday()] += usd
+    of_weekday[weekday[-_LEVEL_DAYS:]] -= rest * share  # the level makes up for what these have wrong
+    # What days vary by averages out; what the level and the weekdays are not known by does not.
+    variance = sum(usd**2 for _, usd in coming) + rest**2 * float(share @ share)
+    variance += float(of_weekday @ of_weekday) / weeks
+    within = _T80 * spread * math.sqrt(variance)
+    return Forecast(total, so_far + max(rest - within, 0.0), total + within, passes)

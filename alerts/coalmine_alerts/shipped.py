@@ -120,7 +120,10 @@ def _outcome(metrics: Sequence[Mapping[str, Any]]) -> Outcome:
     verdicts = {each["verdict"] for each in metrics if each.get("role") != "shown"}
     if "better" in verdicts and "worse" not in verdicts:
         return "better"
-    return "not worse" if verdicts and verdicts <= {"not worse", "better"} else "undecided"
+    # What need not be proven, such as thumbs, is hardly ever.
+    proven = {each["verdict"] for each in metrics if each.get("role") == "must_prove"} - {"not applicable"}
+    all_proven = bool(proven) and proven <= {"not worse", "better"}
+    return "not worse" if all_proven and "worse" not in verdicts else "undecided"
 
 
 def _changes(metrics: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ import pytest
 
 from coalmine_alerts.results.digest import Shipped, ShippedEffect
 from coalmine_alerts.wins import gains_of, wilson, wins_of
-from tests.support.data.rollout_case import BROKEN, Rig
+from coalmine_rollouts.plan import read_plan
+from tests.support.data.rollout_case import BROKEN, STEADY, Rig
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 QUALITY = ShippedEffect(
@@ -82,6 +83,25 @@ def test_a_share_of_few_has_a_wide_interval() -> None:
     # R: prop.test(1, 10, correct = FALSE)
     assert wilson(1, 10) == pytest.approx((0.0178762, 0.4041500), abs=1e-6)
     assert wilson(0, 3)[0] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_version_is_not_worse_though_what_need_not_be_proven_is_not(tmp_path: Path) -> None:
+    plan = read_plan(
+        {
+            "stages": [{"weight": "50%", "min_time": "5m", "min_units": 100, "gate": "not_worse"}],
+            "bake": {"time": "5m", "holdback": "5%"},
+            "limits": {},
+            "metrics": {"input_tokens": {"role": "must_not_harm", "margin": "0.01%", "tolerance": "2%"}},
+        }
+    )
+    with Rig(tmp_path) as rig:
+        began = rig.clock.now
+        rig.serve("1.0.0", treatment="1.1.0").behaviours = {"1.0.0": STEADY, "1.1.0": STEADY}
+        rollout = rig.start(plan=plan)
+        rig.until("completed", rollout.id, step=4)
+        (shipped,) = wins_of(rig.registry, began, rig.clock.now + timedelta(minutes=1)).shipped
+    (tokens,) = (each for each in shipped.effects if each.metric == "input_tokens")
+    assert (tokens.verdict, shipped.outcome) == ("undecided", "not worse")
 
 
 def test_what_was_taken_back_is_counted_with_how_long_it_took(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ class JudgeMoved(DefaultRule):
                     "calibrate it anew on answers that people labelled: `coalmine judge calibrate`",
                     "pin its model to a snapshot, which begins a new series of scores",
                 ),
-                sure="An interval that holds at every look, on the same answers each day",
+                sure="A t interval of 99.9 % a day, on the same answers: one false alarm in three years",
                 links=(runbook(self.name),),
                 icon="⚖️",
             )

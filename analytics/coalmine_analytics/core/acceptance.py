@@ -93,12 +93,13 @@ def units_to_acceptable(
 
     def needed(side: FloatArray) -> FloatArray:
         room = _room(contrast, margin, seen, side)
-        return units_needed(room, units, mde=mde, alternative="greater", alpha=alpha)
+        found = units_needed(room, units, mde=mde, alternative="greater", alpha=alpha)
+        # The same values stay the same: enough now, or never where the margin is a share of 0.
+        return np.where(contrast.difference.identical, np.where(room.estimate > 0, 0.0, np.inf), found)
 
     more = needed(margin.side)
     if margin.both.any():
         more = np.where(margin.both, np.fmax(more, needed(-margin.side)), more)
-    more = np.where(contrast.difference.identical, 0.0, more)
     missing = np.maximum(-math.log(alpha) - _unhit_log_e(contrast, margin, seen), 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         unhit = missing / -np.log1p(-_share_hit(contrast, margin, seen)) * (units / seen.units)

@@ -1,4 +1,4 @@
-"""Relative effects, the treatment's ratio over the control's less one, with intervals for all looks."""
+"""Relative effects, as shares of the size of control's ratio, with intervals for all looks."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ _SIDES = np.array([-1.0, 1.0])
 def relative_confidence_sequence(
     contrast: Contrast, *, mde: FloatArray | float, alpha: float = 0.05
 ) -> tuple[FloatArray, FloatArray]:
-    """Lower and upper bounds of R_T / R_C - 1, valid at every look at once.
+    """Lower and upper bounds of (R_T - R_C) / |R_C|, valid at every look at once.
 
     The relative effects r not refuted: for each, R_T - (1 + r) R_C has mean 0 and its own standard error, and
     a two-sided e-value. No linearisation, so large effects are covered too.
@@ -39,7 +39,10 @@ def relative_confidence_sequence(
     """
     lower, upper = _bounds(contrast, mde, alpha)
     open_ended = ~(np.isfinite(lower) & np.isfinite(upper))
-    return np.where(open_ended, -np.inf, lower - 1.0), np.where(open_ended, np.inf, upper - 1.0)
+    below, above = lower - 1.0, upper - 1.0
+    negative = contrast.ratios[1] < 0  # more of what is below 0 is less
+    below, above = np.where(negative, -above, below), np.where(negative, -below, above)
+    return np.where(open_ended, -np.inf, below), np.where(open_ended, np.inf, above)
 
 
 def _bounds(contrast: Contrast, mde: FloatArray | float, alpha: float) -> FloatArray:

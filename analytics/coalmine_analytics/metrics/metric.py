@@ -78,7 +78,7 @@ class MetricOverride:
         """
         fields = ("direction", "unit", "role", "margin", "mde")
         given = {name: value for name in fields if (value := getattr(self, name)) is not None}
-        changed = replace(metric, **given, own_tolerance=self.tolerance or metric.own_tolerance)
+        changed = replace(metric, **given, own_tolerance=self.tolerance or self._kept_tolerance(metric))
         if changed.role != "shown" and changed.direction == "unknown":
             raise invalid(
                 f"direction of {metric.name} ({changed.role})",
@@ -88,3 +88,10 @@ class MetricOverride:
         if changed.mde is not None and changed.mde.value == 0:
             raise invalid(f"mde of {metric.name}", 0, "give a positive effect size")
         return changed
+
+    def _kept_tolerance(self, metric: Metric) -> Size | None:
+        """The metric's own tolerance, unless a margin given here is less: that has a third of itself."""
+        own, margin = metric.own_tolerance, self.margin
+        if own is None or margin is None or (own.relative == margin.relative and own.value <= margin.value):
+            return own
+        return None

@@ -28,7 +28,7 @@ class Circumstances:
     all_units: int
     """Of all arms, control among them."""
     rare: BoolArray
-    """It is settled what can be judged, and hardly any unit has a value, nor in control; (M, T)."""
+    """It is settled what can be judged, and hardly any unit has a value, nor in control, or but 0; (M, T)."""
     waived: BoolArray
     """Need not be proven, for it was rare when that was settled; (M, T)."""
     beyond_margin: BoolArray
@@ -70,8 +70,11 @@ def rare(
     *,
     settled: Sequence[bool],
     waiting: Sequence[bool],
+    relative: Sequence[bool],
 ) -> BoolArray:
     """Which metrics are not applicable: shape (M, T).
+
+    A cost that is 0 everywhere can no more be shown to be within 10 % of control's than one that is unknown.
 
     Args:
         strata: The look.
@@ -79,9 +82,12 @@ def rare(
         control_units: Those of control.
         settled: Of each arm.
         waiting: Of each metric: true if it has values that cannot be used yet.
+        relative: Of each metric: true if its margin is a share of control's value.
     """
     few = strata.most_units_treatment < np.minimum(MIN_UNITS, RARE_SHARE * units)
     few &= strata.most_units_control < min(MIN_UNITS, RARE_SHARE * control_units)
+    nothing = strata.effect.identical & (strata.contrast.ratios[1] == 0)
+    few |= nothing & np.array(relative, np.bool_)[:, None]
     return np.asarray(few & np.array(settled, np.bool_) & ~np.array(waiting, np.bool_)[:, None])
 
 

@@ -11,6 +11,7 @@ from coalmine_analytics.metrics import Metric
 from coalmine_analytics.readout.circumstances import Circumstances
 from coalmine_analytics.readout.evidence import Weighed
 from coalmine_analytics.readout.plan import Plan
+from coalmine_analytics.readout.scales import BETTER
 from coalmine_analytics.results.readout import ArmReadout
 from coalmine_analytics.results.verdicts import ACTING, Decision, Verdict, difference_word
 
@@ -54,7 +55,7 @@ class Judge:
         running: p-values up to this look.
         weighed: Evidence at this look.
         circumstances: What else matters.
-        family_size: Metrics whose harm rolls back, with or without data: fixed by the plan.
+        judged: Metrics that the plan judges, with or without data: they fix the families.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Judge:
         weighed: Weighed,
         circumstances: Circumstances,
         *,
-        family_size: int,
+        judged: Sequence[Metric],
     ) -> None:
         self._metrics = metrics
         self._plan = plan
@@ -76,9 +77,11 @@ class Judge:
         self._acting = [row for row, metric in enumerate(metrics) if metric.role in ACTING]
         self._signals = [row for row, metric in enumerate(metrics) if metric.role == "signal"]
         self._goals = [row for row, metric in enumerate(metrics) if self.is_goal(metric)]
-        self._harm = _family(running.harm, self._acting, family_size)
+        gains = [row for row, metric in enumerate(metrics) if self._may_gain(metric)]
+        self._harm = _family(running.harm, self._acting, sum(each.role in ACTING for each in judged))
         self._signalled = _family(running.harm, self._signals)
         self._better = _family(running.better, self._goals)
+        self._gained = _family(running.better, gains, sum(self._may_gain(each) for each in judged))
         must_prove = np.array([[metric.role == "must_prove"] for metric in metrics], np.bool_)
         self._required: BoolArray = must_prove & ~circumstances.waived
         # All must pass, so the least proven one counts: NaN while one has too little data.
@@ -87,6 +90,10 @@ class Judge:
     def is_goal(self, metric: Metric) -> bool:
         """True if a promotion needs it, or another goal, to be better."""
         return metric.name in self._plan.goals
+
+    def _may_gain(self, metric: Metric) -> bool:
+        """True if it is judged, and may be better without being asked to."""
+        return metric.role != "shown" and BETTER[metric.direction] != 0 and not self.is_goal(metric)
 
     def is_required(self, row: int, column: int) -> bool:
         """True if a promotion needs proof that this metric is not harmed."""
@@ -121,9 +128,9 @@ class Judge:
         if harm[at] <= harm_alpha:
             beyond = f" by more than {metric.tolerance}" if metric.tolerance.value else ""
             return MetricVerdict("worse", f"worse than control{beyond}", adjusted, 0)
-        gained = self._running.better[at] <= alpha
-        if self._better[at] <= alpha if goal else gained and self._running.acceptable[at] <= alpha:
-            return MetricVerdict("better", "better than control", adjusted, 0)
+        gained = (self._better if goal else self._gained)[at]
+        if gained <= alpha and (goal or self._running.acceptable[at] <= alpha):
+            return MetricVerdict("better", "better than control", known(gained), 0)
         if goal:
             units = _units(self._weighed.forecasts.better[at])
             return MetricVerdict("undecided", f"not shown to be better yet; {_more(units)}", adjusted, units)
@@ -131,7 +138,7 @@ class Judge:
             return MetricVerdict("not worse", f"worse by less than {metric.margin}, if at all", adjusted, 0)
         units = _units(self._weighed.forecasts.acceptable[at])
         waived = metric.role == "must_prove" and not self._required[at]
-        rest = f"not required, for it had no values {self._when}" if waived else _more(units)
+        rest = f"not required, for it had no values, or only 0, {self._when}" if waived else _more(units)
         words = f"neither harm nor its absence is shown yet; {rest}"
         return MetricVerdict("undecided", words, adjusted, units)
 
@@ -173,7 +180,11 @@ class Judge:
         gain = f", and better in {self._names(better)}" if better else ""
         must_prove = [row for row in self._acting if self._metrics[row].role == "must_prove"]
         waived = [row for row in must_prove if not self._required[row, column]]
-        unproven = f"; not applicable: {self._names(waived)}, without values {self._when}" if waived else ""
+        unproven = (
+            f"; not applicable: {self._names(waived)}, without values, or all 0, {self._when}"
+            if waived
+            else ""
+        )
         return f"promote: nothing that must be proven is worse{gain}{unproven}"
 
     def _against(self, column: int) -> str | None:

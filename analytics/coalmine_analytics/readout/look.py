@@ -34,7 +34,7 @@ from coalmine_analytics.results.readout import (
     Readout,
     SegmentReadout,
 )
-from coalmine_analytics.results.verdicts import ACTING, Decision
+from coalmine_analytics.results.verdicts import Decision
 from coalmine_consumers.experiments import ExperimentSums
 
 
@@ -52,7 +52,8 @@ def read_out(
     itself and then combined. Rollback: harm of any metric whose role is `must_prove` or `must_not_harm`, Holm
     over these and arms, or an absolute limit that is broken. Promotion: each that is `must_prove` at alpha
     (intersection-union), and if there are goals at least one better (Holm over goals and arms); Holm over
-    arms; no signal harmed; no sample-ratio mismatch.
+    arms; no signal harmed; no sample-ratio mismatch. That a metric is better which is no goal: Holm over
+    all that are judged and arms.
 
     Args:
         sums: The look.
@@ -95,7 +96,10 @@ def read_out(
     no_control_since = plan.no_control_since(control_name, sums.epochs)
     waiting = [is_waiting(metric, sums.metrics) or returns(metric) for metric in metrics]
     settled = [is_settled(int(units[index]), before, taken_at, plan.min_units) for index in others]
-    now_rare = rare(strata, units[others], int(units[control]), settled=settled, waiting=waiting)
+    relative = [metric.margin.relative for metric in metrics]
+    now_rare = rare(
+        strata, units[others], int(units[control]), settled=settled, waiting=waiting, relative=relative
+    )
     limits = limits_of(sums, cut, plan, control, others)
     segments = segments_of(
         sums,
@@ -122,7 +126,7 @@ def read_out(
             no_control_since=no_control_since,
             broken_limits=[broken_words(each) for each in limits],
         ),
-        family_size=sum(metric.role in ACTING for metric in judged),
+        judged=judged,
     )
     rows = Rows(Observed(sums, metrics, control, others, strata, scales, weighed, running, judge, taken_at))
     arms = []

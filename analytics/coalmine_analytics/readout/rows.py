@@ -120,7 +120,7 @@ class Rows:
             verdict=verdict.verdict,
             words=words,
             shown=since,
-            relative_effect=now.effect / now.control if now.effect is not None and now.control else None,
+            relative_effect=now.effect / abs(now.control) if now.effect is not None and now.control else None,
             evidence=MetricEvidence(**self._evidence[row][column]),
             adjusted_p=verdict.adjusted_p,
             units_needed=verdict.units_needed,

@@ -86,7 +86,7 @@ class MetricReadout:
     upper: float | None
     """Upper end, likewise."""
     relative_effect: float | None
-    """Effect divided by the value of control."""
+    """Effect as a share of the size of control's value: below 0 where the effect is."""
     relative_lower: float | None
     relative_upper: float | None
     standard_error: float | None
@@ -95,7 +95,7 @@ class MetricReadout:
     """Natural logarithm of the e-value against no effect, now."""
     evidence: MetricEvidence
     adjusted_p: float | None
-    """Holm-adjusted: of harm for what is not a goal, of being better for a goal."""
+    """Holm-adjusted: of harm, or of being better for a goal and for what is better."""
     units_needed: int | None
     """Further units, both arms together, until it is decided if things go on; null: never, or unknown."""
     scales: Scales | None

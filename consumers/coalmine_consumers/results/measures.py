@@ -76,11 +76,11 @@ class Measures:
     quality_n: int
     """Values that this mean is of."""
     feedback: int
-    """Feedback events whose request is known."""
+    """Units that gave feedback, each once for each call: its last word counts."""
     thumbs_up: int
-    """Feedback with a thumb up."""
+    """Those whose last thumb is up."""
     thumbs_down: int
-    """Feedback with a thumb down."""
+    """Those whose last thumb is down."""
     thumbs_up_rate: float | None
     """Thumbs up per thumb, 0 to 1."""
 
@@ -146,10 +146,11 @@ class UnpricedRow:
     priced_requests: int
     """Calls whose cost is known."""
     without_usage: int
-    """Calls that say no tokens: failed or cancelled ones, and streams that were not asked for usage."""
+    """Of the calls without a cost, those that say no tokens: failed or cancelled ones, and streams that were
+    not asked for usage."""
     without_price: int
-    """Calls that say tokens, but no price of the model, or of its service tier, is known: add it to
-    `pricing.toml`."""
+    """The others: they say tokens, but no price of the model, or of its service tier, is known: add it to
+    `pricing.toml`. Calls whose cost a gateway or the service stated without tokens hide as many of them."""
 
 
 @result

@@ -15,6 +15,7 @@ from coalmine_evals.storage.tables import production_scores
 
 _TAIL: Final = 0.975
 _MOST_STRATA: Final = 200
+_NO_SPREAD: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,9 @@ def quality_of(
 
 
 def hajek(weight: Sequence[float], weighted: Sequence[float]) -> tuple[float, float, float] | None:
-    """Returns a weighted mean with its 95 % interval; None without any weight.
+    """Returns a weighted mean of scores from 0 to 1 with its 95 % interval; None without any weight.
+
+    Where all scores are the same, the interval is that of the rule of three: a t interval would be none.
 
     Args:
         weight: Sum of weights of each unit.
@@ -122,6 +125,10 @@ def hajek(weight: Sequence[float], weighted: Sequence[float]) -> tuple[float, fl
         return mean, math.nan, math.nan
     residuals = sums - mean * weights
     error = math.sqrt(math.fsum(residuals**2) * units / (units - 1)) / total
+    if error < _NO_SPREAD:
+        # A few alike are not all: as many may be otherwise, 0 or 1, as go unseen with a chance of 2.5 %.
+        unseen = min(-math.log(1.0 - _TAIL) * float(np.square(weights).sum()) / total**2, 1.0)
+        return mean, mean - unseen * mean, mean + unseen * (1.0 - mean)
     half = float(stdtrit(units - 1, _TAIL)) * error
     return mean, mean - half, mean + half
 

@@ -53,7 +53,7 @@ class MetricSetting(Section):
     margin: SizeText | None = None
     """A worsening that would not be accepted."""
     tolerance: SizeText | None = None
-    """A worsening that is still accepted; a third of the margin, or the catalogue's, if unset."""
+    """A worsening that is still accepted; a third of the margin, or the catalogue's up to it, if unset."""
     mde: SizeText | None = None
     """Minimum detectable effect."""
     range: tuple[float, float] | None = None

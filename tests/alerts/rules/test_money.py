@@ -1,7 +1,8 @@
 """Budgets, their forecast, and hours that cost too much."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
+import numpy as np
 import pytest
 
 from coalmine_alerts.facts import DaySpend, HourSpend
@@ -101,6 +102,33 @@ def test_a_forecast_knows_weekends() -> None:
     assert found.usd == pytest.approx(truth, rel=0.05)
     assert found.lower <= found.usd <= found.upper
     assert found.passes_on is None
+
+
+@pytest.mark.parametrize("whole_days", [14, 21, 45])
+def test_four_of_five_periods_end_within_the_interval_of_their_forecast(whole_days: int) -> None:
+    random = np.random.default_rng(whole_days)
+    first = date(2026, 1, 5)
+    hits = []
+    for _ in range(600):
+        begin = first + int(random.integers(7)) * DAY
+        days = [begin + place * DAY for place in range(whole_days + 10)]
+        usd = [random.lognormal(4.0 if day.weekday() < 5 else 3.5, 0.2) for day in days]
+        today, end = days[whole_days], days[-1] + DAY
+        now = datetime.combine(today, time(), UTC)
+        known = dict(zip(days[:whole_days], usd, strict=False))
+        found = forecast(known, now=now, begin=today, end=end, budget_usd=1e9)
+        assert found is not None
+        hits.append(found.lower <= sum(usd[whole_days:]) <= found.upper)
+    assert 0.75 < np.mean(hits) < 0.85
+
+
+def test_weekdays_on_which_nothing_is_spent_make_no_forecast_uncertain() -> None:
+    days = [date(2026, 2, 2) + place * DAY for place in range(28)]
+    known = {day: 100.0 for day in days if day.weekday() < 5}
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    found = forecast(known, now=now, begin=now.date(), end=date(2026, 3, 9), budget_usd=1e9)
+    assert found is not None
+    assert (found.lower, found.usd, found.upper) == pytest.approx((500.0, 500.0, 500.0))
 
 
 def hour(usd: float | None, *usual: float) -> HourSpend:

@@ -32,6 +32,16 @@ def test_relative_bounds_are_exactly_the_effects_not_refuted() -> None:
     assert (inside < np.log(20)).all()
 
 
+def test_a_relative_effect_has_the_sign_of_the_effect_where_values_are_below_zero() -> None:
+    rng = np.random.default_rng(1)
+    of_t = rng.integers(50, 400, 40), rng.uniform(2, 4, 40), rng.uniform(0.5, 4, 40)
+    of_c = rng.integers(400, 4000, 40), rng.uniform(2, 4, 40), rng.uniform(0.5, 4, 40)
+    lower, upper = relative_confidence_sequence(one_stratum(arm_mean(*of_t), arm_mean(*of_c)), mde=0.3)
+    mirrored = [arm_mean(n, -mean, variance) for n, mean, variance in (of_t, of_c)]
+    below, above = relative_confidence_sequence(one_stratum(*mirrored), mde=0.3)
+    np.testing.assert_allclose((below, above), (-upper, -lower), rtol=1e-9)
+
+
 def test_a_relative_effect_is_unbounded_while_the_control_may_be_zero() -> None:
     uncertain = one_stratum(arm_mean(50, 1.0, 1.0), arm_mean(50, 0.1, 1.0))
     lower, upper = relative_confidence_sequence(uncertain, mde=0.3)

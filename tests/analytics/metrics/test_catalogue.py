@@ -73,6 +73,28 @@ def test_settings_may_change_what_is_known_of_a_metric() -> None:
 
 
 @pytest.mark.parametrize(
+    ("override", "tolerance"),
+    [
+        (MetricOverride(), Size(0.1, relative=True)),
+        (MetricOverride(margin=Size(0.2, relative=True)), Size(0.1, relative=True)),
+        (MetricOverride(margin=Size(0.03, relative=True)), Size(0.01, relative=True)),
+        (MetricOverride(margin=Size(30.0)), Size(10.0)),
+        (
+            MetricOverride(margin=Size(0.03, relative=True), tolerance=Size(0.2, relative=True)),
+            Size(0.2, relative=True),
+        ),
+    ],
+)
+def test_a_margin_that_is_given_is_not_exceeded_by_a_tolerance_that_is_not(
+    override: MetricOverride, tolerance: Size
+) -> None:
+    (latency,) = (
+        each for each in metrics_in(["latency_ms"], {"latency_ms": override}) if each.name == "latency_ms"
+    )
+    assert latency.tolerance == tolerance
+
+
+@pytest.mark.parametrize(
     ("override", "complaint"),
     [
         (MetricOverride(role="signal"), "direction of zeal .signal. is 'unknown'"),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from coalmine_analytics.metrics import Metric, MetricOverride, Size
+from coalmine_analytics.metrics import Metric, MetricOverride, Size, planned
 from coalmine_analytics.readout import Plan, read_out
 from coalmine_analytics.results.readout import ArmReadout, MetricReadout, Readout
 from coalmine_analytics.results.verdicts import Role
@@ -45,6 +45,12 @@ def without(sums: ExperimentSums, name: str) -> ExperimentSums:
     return replace(sums, metrics=tuple(sums.metrics[row] for row in rows), x=sums.x[rows], y=sums.y[rows])
 
 
+def with_nothing_of(sums: ExperimentSums, row: int) -> ExperimentSums:
+    y = sums.y.copy()
+    y[row] = 0.0
+    return replace(sums, y=y)
+
+
 @pytest.mark.parametrize(
     ("role", "decision", "words"),
     [
@@ -59,6 +65,37 @@ def test_the_role_says_what_harm_leads_to(role: Role, decision: str, words: str)
     found = watch(worse, quality(role))
     assert (arm(found).decision, arm(found).words[: len(words)]) == (decision, words)
     assert metric(found, "quality").verdict == "worse"
+
+
+def test_one_of_many_metrics_is_better_only_with_their_number_counted() -> None:
+    # Units come slowly enough that its p passes alpha long before it passes what is left for one of many.
+    service = replace(EVEN, quality_effect=0.02, units_per_look=60, looks=80)
+    judged = sum(each.role != "shown" and each.direction != "same" for each in planned({}))
+    before, seen = None, []
+    for number, sums in enumerate(looks(service, 4)):
+        before = read_out(sums, Plan(), taken_at=START + timedelta(hours=number), before=before)
+        seen.append(metric(before, "quality"))
+        if seen[-1].verdict == "better":
+            break
+    p = [each.evidence.better or 1.0 for each in seen]
+    assert seen[-1].verdict == "better"
+    assert seen[-1].adjusted_p == pytest.approx(judged * p[-1])
+    assert p[-1] <= 0.05 / judged < p[-2] <= 0.05
+
+
+def test_what_is_0_everywhere_holds_up_no_promotion() -> None:
+    cost, errors = (METRICS.index(name) for name in ("cost_uncached_nano_usd.capped", "errors"))
+    free = [with_nothing_of(sums, cost) for sums in looks(EVEN, 2)]
+    early, found = watch(free[:1], Plan()), watch(free, Plan())
+    at = metric(found, "cost_per_request_uncached")
+    assert (at.verdict, at.value, at.required, at.units_needed) == ("undecided", 0.0, False, None)
+    assert metric(early, "cost_per_request_uncached").required
+    assert arm(found).decision == "promote"
+    assert ", cost_per_request_uncached, " in arm(found).words
+    # Of a rate 0 is an answer, which it takes units to prove.
+    few = Plan(overrides={"error_rate": MetricOverride(margin=Size(1e-5))})
+    faultless = [with_nothing_of(sums, errors) for sums in looks(EVEN, 2)]
+    assert metric(watch(faultless, few), "error_rate").required
 
 
 def test_only_what_must_be_proven_waits_for_proof() -> None:

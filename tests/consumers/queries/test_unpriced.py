@@ -32,3 +32,10 @@ def test_models_with_unpriced_calls_are_listed_with_what_is_missing(store: Store
     (row,) = versions(reader, Filters(prompt="refund")).items
     assert (row.requests, row.priced_requests) == (10, 2)
     assert (row.cost_usd, row.cost_usd_per_request) == (0.007, 0.0035)
+
+
+def test_calls_whose_cost_was_stated_without_tokens_do_not_lack_them(store: Store) -> None:
+    stated = [request(number, cost_nano_usd=9, cost_source="gateway") for number in range(3)]
+    store.commit(Feed().batch([*stated, request(3), request(4)]))
+    (row,) = unpriced(store.reader(), Filters(), limit=10)
+    assert (row.requests, row.priced_requests, row.without_usage, row.without_price) == (5, 3, 2, 0)

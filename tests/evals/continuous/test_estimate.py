@@ -26,6 +26,18 @@ def test_too_little_says_so() -> None:
     assert np.isnan(found[1])
 
 
+def test_a_few_scores_that_are_all_alike_are_no_certainty() -> None:
+    found = hajek([2.0] * 10, [2.0] * 10)
+    assert found is not None
+    # Exact is 0.025 ** (1 / 10): with so many good requests of all, ten of ten are good in 2.5 % of samples.
+    assert found == pytest.approx((1.0, 1.0 - np.log(40) / 10, 1.0))
+    assert found[1] < 0.025 ** (1 / 10)
+    uneven = hajek([10.0] + [1.0] * 9, [5.0] + [0.5] * 9)
+    assert uneven is not None
+    assert uneven == pytest.approx((0.5, 0.0, 1.0))  # one unit says most of it
+    assert hajek([1.0] * 1_000, [0.0] * 1_000) == pytest.approx((0.0, 0.0, np.log(40) / 1_000))
+
+
 def test_the_interval_holds_where_strata_differ_and_users_ask_often() -> None:
     random = np.random.default_rng(11)
     hits, runs = 0, 400

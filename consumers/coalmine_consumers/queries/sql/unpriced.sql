@@ -3,13 +3,14 @@
 -- Parameters: $pieces (list of resolution, since, until: disjoint periods, each read at one resolution);
 --   $prompt, $version, $environment, $app, $model (null: any).
 --   And $among, patterns of which the prompt matches one (null: any).
+--   Rollups do not tell calls with a cost and no tokens from others: both counts together are the calls without a cost.
 -- Units: none.
 SELECT
     model,
     sum(requests) AS requests,
     sum(errors) AS errors,
     sum(cost_known) AS priced_requests,
-    sum(requests) - sum(input_tokens_known) AS without_usage,
+    sum(requests) - greatest(sum(input_tokens_known), sum(cost_known)) AS without_usage,
     greatest(sum(input_tokens_known) - sum(cost_known), 0) AS without_price
 FROM rollups
 JOIN (SELECT unnest($pieces, recursive := true)) AS piece
