@@ -245,9 +245,7 @@ def test_restored_settings_that_name_the_registry_of_the_first_home_are_told_of(
     (home / "coalmine.toml").write_text(f'[registry]\nurl = "{first}"\n', encoding="utf-8")
     try:
         coalmine_json("backup", str(made), home=home)
-        told = coalmine(
-            "restore", str(made), home=tmp_path / "other", env={"COALMINE_REGISTRY_URL": second}
-        )
+        told = coalmine("restore", str(made), home=tmp_path / "other", env={"COALMINE_REGISTRY_URL": second})
     finally:
         postgres.drop_database(first)
         postgres.drop_database(second)
