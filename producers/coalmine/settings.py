@@ -140,7 +140,7 @@ class ClientSettings:
 
 def spool_dir_of(spool_dir: str | Path | None, home: Path) -> Path:
     """The spool's directory: as given, else `spool` below the home."""
-    return expanded(spool_dir) if spool_dir is not None else home / "spool"
+    return expanded(spool_dir or home / "spool")
 
 
 def arguments_from_env(environ: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def home_of(home: str | Path | None, environ: Mapping[str, str]) -> Path:
     """The home directory: as given, else COALMINE_HOME, else `~/.coalmine`.
 
     Raises:
-        InvalidParameter: It begins with `~`, and nobody knows where that is.
+        InvalidParameter: It begins with `~`, and nobody knows where that is; or it is no path.
     """
     return expanded(home or environ.get("COALMINE_HOME") or DEFAULT_HOME)
 
@@ -96,8 +96,11 @@ def expanded(path: str | Path) -> Path:
     """An absolute path, `~` written out.
 
     Raises:
-        InvalidParameter: Nobody knows where `~` is, as in a container that runs as any number.
+        InvalidParameter: Nobody knows where `~` is, as in a container that runs as any number; or no path has
+            such a name.
     """
+    if "\0" in str(path):
+        raise InvalidParameter(f"{str(path)!r} is no path: it has a zero byte in it")
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError as error:

@@ -135,6 +135,18 @@ def test_an_unusable_argument_is_an_error_when_the_client_is_made(
         Coalmine(**{"app": "a", "home": tmp_path, **arguments})
 
 
+@pytest.mark.parametrize("name", ["home", "spool_dir"])
+def test_a_path_with_a_zero_byte_is_refused_when_the_client_is_made(name: str) -> None:
+    path: dict[str, Any] = {name: "a\0b"}
+    with pytest.raises(InvalidParameter, match="is no path"):
+        Coalmine("a", **path)
+
+
+def test_an_empty_directory_of_the_spool_is_not_the_working_directory(tmp_path: Path) -> None:
+    with Coalmine("a", home=tmp_path, spool_dir="") as cm:
+        assert cm.settings.spool_dir == tmp_path / "spool"
+
+
 def test_a_mistake_in_librdkafkas_settings_is_told_at_once_and_without_secrets(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

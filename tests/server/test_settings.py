@@ -184,6 +184,18 @@ def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     assert loaded.origins["kafka.bootstrap_servers"].kind == "default"
 
 
+def test_empty_text_in_the_file_is_no_path_and_no_address(tmp_path: Path) -> None:
+    sections = '[spool]\ndir = ""\n[spark]\ndir = ""\n[registry]\nurl = ""\n[kafka]\ntopic_prefix = ""\n'
+    loaded = load(tmp_path, toml='home = ""\n' + sections)
+    found = loaded.settings
+    assert found.spool_dir == found.home / "spool"
+    assert (found.spark.dir, found.registry.url) == (None, None)
+    assert loaded.origins["spool.dir"].kind == "default"
+    assert found.kafka.topic_prefix == ""
+    loaded = load_settings(environ={"HOME": str(tmp_path)}, directory=tmp_path)
+    assert loaded.settings.home == Path("~/.coalmine").expanduser()
+
+
 def test_a_broken_file_is_said_to_be_broken(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="not valid TOML"):
         load(tmp_path, toml="[kafka\n")

@@ -4,19 +4,24 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from coalmine_consumers.collector.decode import DecodedBatch
-from coalmine_consumers.errors import BatchDamaged, SourceUnavailable
+from coalmine_consumers.errors import BatchDamaged, SourceUnavailable, StoreLocked
 from coalmine_consumers.prepared.folder import REFUSED, Manifest, Position, QueryFolder, Span, write_position
 from coalmine_consumers.prepared.parts import read_batch
 from coalmine_consumers.raw import TopicPartition
 from coalmine_consumers.sources.base import Positions, SourceLag
+from coalmine_consumers.store.lock import StoreLock
 from coalmine_schemas.atomic_file import make_private_folder
 
 LOOK_EVERY_S: Final = 0.1
 """How often the folder is looked at."""
+
+LOCK: Final = "importing.lock"
+"""File of the folder that the importing process holds."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,12 +48,15 @@ class PreparedSource:
         """Where the store stands once it holds all that was handed over; None if it is to be asked."""
         self._handed: int = -1
         """The last batch of the query that was handed over."""
+        self._lock: StoreLock | None = None
+        """Held while this process imports: of two, each would refuse what follows on the other's store."""
 
     def start(self, positions: Callable[[], Positions], quiesce: Callable[[], None]) -> None:
         """See `Source.start`."""
         self._positions, self._quiesce = positions, quiesce
         make_private_folder(self._root)
-        self._say_position()
+        with suppress(StoreLocked):
+            self._own()
 
     def poll(self, max_messages: int, timeout_s: float) -> DecodedBatch | None:
         """See `Source.poll`. A batch comes as it was made, however large."""
@@ -56,7 +64,11 @@ class PreparedSource:
         deadline = time.monotonic() + timeout_s
         while True:
             try:
+                self._own()
                 batch = self._look()
+            except StoreLocked as error:
+                time.sleep(min(LOOK_EVERY_S, timeout_s))
+                raise SourceUnavailable(f"another server imports from {self._root}") from error
             except OSError as error:
                 raise SourceUnavailable(f"{self._root}: {error}") from error
             if batch is not None or time.monotonic() >= deadline:
@@ -85,6 +97,20 @@ class PreparedSource:
 
     def close(self) -> None:
         """See `Source.close`."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _own(self) -> None:
+        """Makes this process the one that imports from the folder.
+
+        Raises:
+            StoreLocked: Another one is.
+        """
+        if self._lock is None:
+            self._lock = StoreLock(self._root / LOCK)
+            self._next = None
+            self._say_position()
 
     def _look(self) -> DecodedBatch | None:
         query = QueryFolder.newest(self._root)

@@ -1,5 +1,6 @@
 """`coalmine backup` and `coalmine restore`: everything that a home keeps, and back."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from coalmine_server.cli.output import AsJson, note, write_facts, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from coalmine_server.settings import Settings
 
 
 def backup(
@@ -66,8 +69,10 @@ def restore(
 
     from coalmine_server.services.backup import restore as restore_backup
 
-    done = restore_backup(invocation(context).settings(), directory, verify=verify)
+    before = invocation(context).settings()
+    done = restore_backup(before, directory, verify=verify)
     settings = invocation(context).load().settings  # as the restored files have them
+    _note_registry(before)
     own = settings.home / "spool"
     if settings.spool_dir != own:
         note(
@@ -82,6 +87,23 @@ def restore(
     write_facts(
         {"home": done.home, "files": done.files, "checked": ", ".join(done.checks), **_rows(done.counts)}
     )
+
+
+def _note_registry(restored: "Settings") -> None:
+    """Says when the restored settings name another registry's database than the one that was filled."""
+    from coalmine_server.settings import load_settings
+    from coalmine_server.settings.load import FILE_NAME
+
+    file, variable = restored.home / FILE_NAME, "COALMINE_REGISTRY_URL"
+    if restored.registry.url is None or not file.is_file():
+        return
+    environ = {name: value for name, value in os.environ.items() if name.upper() != variable}
+    named = load_settings({"home": restored.home}, config=file, environ=environ).settings.registry.url
+    if named != restored.registry.url:
+        note(
+            f"registry.url: {file} names another database than the one that was filled, and what runs in "
+            f"this home without {variable} changes that one: name the filled one in the file first"
+        )
 
 
 def _rows(counts: "Mapping[str, Mapping[str, int]]") -> dict[str, object]:

@@ -181,11 +181,14 @@ def _run(
     from coalmine_spark.command import Submission, submit_command
 
     pairs = [each.partition("=") for each in conf]
-    if any(not middle for _, middle, _ in pairs):
+    if any(not name or not middle for name, middle, _ in pairs):
         raise ConfigurationError("--conf takes NAME=VALUE")
     settings = {name: value for name, _, value in pairs}
     command = submit_command(Submission(job, master, driver_memory, tuple(jars), settings))
     if print_only:
         typer.echo(shlex.join(command))
         return
+    for each in jars:
+        if ":" not in str(each) and not each.is_file():  # a scheme such as local: is Spark's to look up
+            raise ConfigurationError(f"there is no jar {each}")
     os.execvp(command[0], command)  # noqa: S606 - this process becomes Spark's, and has its signals

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import get_origin
 
 from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
 
 from coalmine_schemas.client_variables import CLIENT_VARIABLES
 from coalmine_schemas.errors import nearest
@@ -36,6 +38,8 @@ class SettingKey:
     """True for lists and tables, which the environment has as JSON."""
     is_table: bool
     """True for tables alone."""
+    is_optional: bool
+    """True if it may be unset, which empty text is: an empty path would be the working directory."""
     section: type[BaseModel]
     """The model with its field."""
     field: str
@@ -68,13 +72,15 @@ def _docstrings(module: str) -> Mapping[tuple[str, str], str]:
     }
 
 
-def _key(path: tuple[str, ...], section: type[BaseModel], field: str, annotation: object) -> SettingKey:
+def _key(path: tuple[str, ...], section: type[BaseModel], field: str, info: FieldInfo) -> SettingKey:
+    annotation = info.annotation
     return SettingKey(
         name=".".join(path),
         variable=ENV_PREFIX + "_".join(path).upper(),
         secret="SecretStr" in str(annotation) or annotation is SecretStr,
         is_json=get_origin(annotation) in (dict, list, tuple),
         is_table=get_origin(annotation) is dict,
+        is_optional=info.default is None or annotation is Path,
         section=section,
         field=field,
     )
@@ -86,7 +92,7 @@ def _walk(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[SettingKey]
         if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
             yield from _walk(info.annotation, (*path, name))
         else:
-            yield _key((*path, name), model, field, info.annotation)
+            yield _key((*path, name), model, field, info)
 
 
 SETTING_KEYS: tuple[SettingKey, ...] = tuple(_walk(Settings, ()))

@@ -226,7 +226,8 @@ def _first_of(
         return given[key.name], Origin("command line")
     if (value := environment.get(key.name)) is not None:
         return value, Origin("environment", key.variable)
-    if (value := _get(document, key.path)) is not None:
+    value = _get(document, key.path)
+    if value is not None and not (value == "" and key.is_optional):
         return value, Origin("file", str(file))
     return None, Origin("default")
 

@@ -219,6 +219,29 @@ def test_a_query_that_the_collector_has_overtaken_is_refused(store: Store, tmp_p
     check_all(store, expected([LOAD]))
 
 
+def test_of_two_servers_on_one_folder_one_imports_and_the_other_waits_for_it(
+    store: Store, tmp_path: Path
+) -> None:
+    root = tmp_path / "spark"
+    other = Store.open(tmp_path / "other", SETTINGS)
+    try:
+        with importing(store, root) as collector:
+            eventually((root / "position.json").is_file, what="a position")
+            made = LocalQuery.begin(root)
+            made.batch(THIRDS[0])
+            imported(store, collector, THIRD)
+            with importing(other, root) as waiting:  # as a restored home that is tried
+                eventually(lambda: "another server imports" in str(waiting.health().reason), what="waits")
+                made.batch(THIRDS[1])
+                imported(store, collector, 2 * THIRD)
+                assert made.folder.refusal() is None
+                assert count(other, "requests") == 0
+                assert collector.stop(60)
+                eventually(lambda: waiting.health().state == "running", what="takes over")
+    finally:
+        other.close()
+
+
 def test_a_damaged_batch_stops_the_import_and_says_what_to_do(store: Store, tmp_path: Path) -> None:
     root = tmp_path / "spark"
     collector = Collector(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from coalmine import Coalmine
+from coalmine_registry.registry import Registry
 from tests.server.registry_client import Person
 from tests.support.doubles.small_disk import mounted_disk
 from tests.support.eventually import eventually
@@ -232,3 +233,34 @@ def test_a_copy_that_would_take_events_from_a_spool_elsewhere_is_told_of(tmp_pat
     assert row["requests"] == 1
     shutil.rmtree(other)
     assert coalmine("restore", str(made), home=other, env=apart).stderr == ""
+
+
+@pytest.mark.postgres
+def test_restored_settings_that_name_the_registry_of_the_first_home_are_told_of(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    home, made = tmp_path / "home", tmp_path / "made"
+    first, second = (postgres.create_database() for _ in range(2))
+    home.mkdir()
+    (home / "coalmine.toml").write_text(f'[registry]\nurl = "{first}"\n', encoding="utf-8")
+    try:
+        coalmine_json("backup", str(made), home=home)
+        told = coalmine("restore", str(made), home=tmp_path / "other", env={"COALMINE_REGISTRY_URL": second})
+    finally:
+        postgres.drop_database(first)
+        postgres.drop_database(second)
+    assert told.returncode == 0, told.stderr
+    file = tmp_path / "other" / "coalmine.toml"
+    assert f"registry.url: {file} names another database than the one that was filled" in told.stderr
+
+
+def test_a_backup_with_a_registry_of_its_own_is_not_restored_beside_another_one(tmp_path: Path) -> None:
+    home, other, made = (tmp_path / name for name in ("home", "other", "made"))
+    home.mkdir()
+    Registry.open(home / "registry.db").close()
+    coalmine_json("backup", str(made), home=home)
+    elsewhere = {"COALMINE_REGISTRY_URL": "postgresql://nowhere.invalid/coalmine"}
+    told = coalmine("restore", str(made), "--verify", home=other, env=elsewhere)
+    assert told.returncode == 2
+    assert "registry.url names another one" in told.stderr
+    assert not (other / "store").exists()

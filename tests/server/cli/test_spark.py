@@ -57,3 +57,11 @@ def test_what_is_not_set_is_named_with_the_remedy(tmp_path: Path, missing: str) 
     assert done.returncode == 2
     assert "is not set" in done.stderr
     assert missing in done.stderr
+
+
+@pytest.mark.skipif(missing_spark() is not None, reason=str(missing_spark()))
+@pytest.mark.parametrize("wrong", [("--jar", "missing.jar"), ("--conf", "=2g"), ("--conf", "name")])
+def test_what_spark_could_not_use_is_refused_before_it_starts(tmp_path: Path, wrong: tuple[str, str]) -> None:
+    done = coalmine("spark", "local", *wrong, home=tmp_path / "home", env=variables(tmp_path / "batches"))
+    assert done.returncode == 2
+    assert ("there is no jar" if wrong[0] == "--jar" else "NAME=VALUE") in done.stderr

@@ -47,7 +47,7 @@ def restore(settings: Settings, folder: Path, *, verify: bool) -> Restored:
         verify: True to open what was restored, too, and compare its counts with those of the backup.
 
     Raises:
-        ConfigurationError: The folder is no backup, or the home is not empty.
+        ConfigurationError: The folder is no backup, the home is not empty, or `registry.url` does not fit.
         CheckFailed: A file is missing or damaged, or counts differ.
     """
     manifest = _manifest(folder)
@@ -57,6 +57,11 @@ def restore(settings: Settings, folder: Path, *, verify: bool) -> Restored:
     if dumped and url is None:
         raise ConfigurationError(
             "the backup has a registry of PostgreSQL", "name an empty database: COALMINE_REGISTRY_URL"
+        )
+    if url is not None and not dumped and "registry" in manifest.counts:
+        raise ConfigurationError(
+            "the backup has a registry of its own, and registry.url names another one",
+            "leave registry.url out, and COALMINE_REGISTRY_URL",
         )
     own_home(settings.home)
     there = [name for name in _KEPT if (settings.home / name).exists()]
