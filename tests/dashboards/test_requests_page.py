@@ -278,7 +278,7 @@ def test_a_review_is_answered_by_keys_and_the_next_follows(open_page: Open, api:
 
 
 def test_a_view_a_queue_or_a_version_that_is_not_there_is_said(open_page: Open) -> None:
-    assert "no view nothing" in open_page(view="nothing").warning[0].value
+    assert "No view is called nothing" in open_page(view="nothing").warning[0].value
     assert "nothing" in open_page(view="review", queue="nothing").warning[0].value
     captions = [each.value for each in open_page(prompt="refund", version="9.9.9").caption]
     assert any("has no version 9" in each for each in captions)
