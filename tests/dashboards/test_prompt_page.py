@@ -16,6 +16,7 @@ from coalmine_analytics.results.breakdown import (
     BreakdownValue,
 )
 from coalmine_consumers.results import Timeseries
+from coalmine_dashboards.parts import live
 from coalmine_registry.classify import Change, Classification
 from coalmine_registry.provenance import VersionSource
 from coalmine_registry.records import Diff, DiffLine, PromptSummary, VersionRecord
@@ -236,3 +237,15 @@ def test_of_very_many_versions_only_those_that_are_drawn_are_asked_for_over_time
     assert f'data-version="{PROMPT} 1.149.0"' in html(page)
     assert "The first 100 of 150 rows" in captions(page)
     assert drawn(open_page(time="24h", versions="1.0.0")) == {"1.0.0"}
+
+
+@pytest.mark.parametrize(("view", "parts"), [("Over time", 2), ("Versions", 2), ("Timeline", 2)])
+def test_what_others_do_meanwhile_is_seen_while_the_page_is_live(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch, view: str, parts: int
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(live, "pause_s", lambda every_s, _takes_s: pauses.append(every_s) or every_s)
+    open_page(view=view)
+    assert len(pauses) == parts
+    open_page(view=view, live="false")
+    assert len(pauses) == parts

@@ -68,13 +68,13 @@ def show() -> None:
     if chosen.prompt is None:
         _over_time(chosen)
         return
-    heading(chosen.prompt)
+    heading(chosen.prompt, chosen)
     view = one_of_few("view", "view", "View", _VIEWS, _VIEWS[0], label_visibility="collapsed")
     match view:
         case "Side by side":
             side_by_side(chosen.prompt, chosen)
         case "Versions":
-            versions(chosen.prompt)
+            versions(chosen.prompt, chosen)
         case "Timeline":
             happened(chosen.prompt, chosen)
         case _:
