@@ -244,7 +244,12 @@ def test_what_others_do_meanwhile_is_seen_while_the_page_is_live(
     open_page: Open, monkeypatch: pytest.MonkeyPatch, view: str, parts: int
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(live, "pause_s", lambda every_s, _takes_s: pauses.append(every_s) or every_s)
+
+    def pause_s(every_s: float, _takes_s: float) -> float:
+        pauses.append(every_s)
+        return every_s
+
+    monkeypatch.setattr(live, "pause_s", pause_s)
     open_page(view=view)
     assert len(pauses) == parts
     open_page(view=view, live="false")

@@ -203,7 +203,12 @@ def test_nothing_on_the_pages_of_the_registry_stays_as_it_was(
     open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(live, "pause_s", lambda every_s, _takes_s: pauses.append(every_s) or every_s)
+
+    def pause_s(every_s: float, _takes_s: float) -> float:
+        pauses.append(every_s)
+        return every_s
+
+    monkeypatch.setattr(live, "pause_s", pause_s)
     open_page()
     open_page(prompt="support-refund")
     assert pauses == [10.0, 30.0, 30.0]
