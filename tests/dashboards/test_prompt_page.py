@@ -1,6 +1,7 @@
 """The page of one prompt, by Streamlit's own test harness against a real HTTP server."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -169,6 +170,21 @@ def test_side_by_side_says_which_cannot_be_told_apart(open_page: Open, api: Dash
     assert not page.exception
     asked = [parameters for path, parameters in api.asked if path == "/v1/breakdown"][-1]
     assert (asked["by"], asked["segment"]) == ("segment", "tier")
+
+
+def test_what_is_alone_is_not_the_best_and_differs_from_nothing(open_page: Open, api: DashboardApi) -> None:
+    found = a_breakdown()
+    metric = replace(
+        found.metrics[0],
+        best=("1.4.0",),
+        values=(replace(found.metrics[0].values[0], not_told_apart_from=()),),
+    )
+    alone = replace(found, groups=found.groups[1:2], metrics=(metric,))
+    api.handlers["/v1/breakdown"] = lambda _parameters: served(alone)
+    shown = html(open_page(view="Side by side"))
+    assert "0.79 to 0.83" in shown
+    assert "the best" not in shown
+    assert "differs from all" not in shown
 
 
 def test_the_address_restores_what_is_side_by_side(open_page: Open, api: DashboardApi) -> None:

@@ -193,6 +193,8 @@ def _choice(name: Dimension, known: Sequence[str], *, required: bool) -> str | N
     """Draw one filter; None is all values."""
     if required:
         return selected(name, name.capitalize(), known, known[0], 190)
+    if name not in st.session_state and (named := st.query_params.get(name)) in known:
+        st.session_state[name] = named  # links name it as it is, and Streamlit knows it as it is shown
     chosen = st.selectbox(
         name.capitalize(),
         [ALL, *known],
