@@ -129,6 +129,15 @@ def test_the_inbox_has_what_is_negative_with_its_request(open_page: Open, api: D
     assert asked_for(api, "/v1/feedback")["opinion"] == "any"
 
 
+def test_all_that_is_asked_for_is_shown(open_page: Open, api: DashboardApi) -> None:
+    rows = [a_row(f"{number:032x}") for number in range(120)]
+    api.handlers["/v1/feedback"] = lambda query: page_of(*rows[: int(query["limit"])])
+    page = open_page()
+    assert html(page).count("thumb down") == 50
+    page.button(key="requests-more").click().run()
+    assert html(page).count("thumb down") == 120
+
+
 def test_a_link_opens_its_request_with_its_place_and_why_it_was_served(open_page: Open) -> None:
     page = open_page(request=FIRST)
     shown = html(page)

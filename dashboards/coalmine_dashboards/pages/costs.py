@@ -184,7 +184,9 @@ def _draw_costs(found: Costs, facets: Facets | None, chosen: Chosen) -> bool:
     mode = viewers_mode()
     unpriced = found.requests - found.priced_requests
     said = [f"{money(found.cost_usd)} for {count(found.requests)} calls, {groups_words(found)}"]
-    if unpriced:
+    if found.cost_usd is None:
+        said = [f"None of the {count(found.requests)} calls, {groups_words(found)}, has a known cost"]
+    elif unpriced:
         share = percent(unpriced / found.requests)
         said.append(f"{count(unpriced)} calls ({share}) have no known cost and are not in it")
     if found.by in ("segment", "user"):

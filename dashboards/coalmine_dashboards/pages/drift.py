@@ -310,6 +310,10 @@ def _draw_matrix(seen: _Matrix, chosen: Chosen) -> bool:
         )
     if drawn:
         table(rows, matrix_columns(drawn, measure), "Prompts on models")
+    if len(seen.rows) >= _MOST_ROWS:
+        st.caption(
+            f"Only {_MOST_ROWS} versions on models are looked at here: choose a prompt above for others."
+        )
     st.caption(
         f"{measure}: {MEASURES[measure]}, with the number of values. Requests choose their model, so columns "
         "are not randomised; safe and unsafe is what runs of evaluations have shown, on the same cases."

@@ -159,7 +159,7 @@ def _draw(seen: _Seen, chosen: Chosen, version: str | None) -> bool:
         **{"prompt": chosen.prompt, "environment": chosen.environment, "model": chosen.model},
         **{"version": version, "time": chosen.time_range.key, "feedback": st.session_state.get("feedback")},
     }
-    table(seen.rows, calls.inbox_columns(local, query, request), "Feedback")
+    table(seen.rows, calls.inbox_columns(local, query, request), "Feedback", most=_MOST)
     with st.container(horizontal=True, vertical_alignment="center"):
         downloads(seen.rows, "feedback")
         limit = st.session_state["requests-limit"]

@@ -23,6 +23,7 @@ from coalmine_dashboards.views.rollouts import (
     segment_columns,
 )
 from coalmine_registry.records import AllocationEpoch, ExperimentRecord
+from coalmine_schemas.prompts import percent
 
 _CHARTS: Final = 6
 _LOOKS: Final = 150
@@ -78,7 +79,7 @@ def metrics(seen: Compared, arm: ArmReadout) -> None:
     if seen.readout is not None:
         st.markdown(
             f"**{plain(arm.words)}** :gray[Chance of ever rolling a good version back: "
-            f"{seen.readout.alpha:.0%}.]"
+            f"{percent(seen.readout.alpha)}.]"
         )
     rows = metrics_that_matter(arm)
     table(rows, metric_columns(), "Metrics of the treatment against control")

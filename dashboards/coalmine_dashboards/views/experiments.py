@@ -9,6 +9,7 @@ from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.tables import Column, Html, When
 from coalmine_dashboards.views.rollouts import weights_of
 from coalmine_registry.records import ExperimentRecord
+from coalmine_schemas.prompts import percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def experiment_columns(when: When) -> list[Column[Listed]]:
     def arms(row: Listed) -> str:
         if row.record is None:
             return UNKNOWN if row.seen is None else ", ".join(row.seen.arms)
-        return ", ".join(f"{arm.variant} {arm.version} ({arm.weight:.0%})" for arm in row.record.arms)
+        return ", ".join(f"{arm.variant} {arm.version} ({percent(arm.weight)})" for arm in row.record.arms)
 
     def state(row: Listed) -> str:
         if row.record is None:
