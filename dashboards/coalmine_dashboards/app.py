@@ -10,7 +10,7 @@ import altair as alt
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from coalmine_dashboards.api import ApiError, NotFound, Refused
+from coalmine_dashboards.api import ApiError, Forbidden, NotFound, Refused
 from coalmine_dashboards.parts.account import account, signed_in
 from coalmine_dashboards.parts.actions import ask_pending, forget_pending, say_what_came
 from coalmine_dashboards.parts.advice import advise
@@ -93,7 +93,7 @@ def show(first: PageName = FIRST) -> None:
     ask_pending()
     try:
         page.run()
-    except (NotFound, Refused) as error:
+    except (Forbidden, NotFound, Refused) as error:
         advise(advice_for(error))
     except ApiError as error:
         advise(advice_for(error))

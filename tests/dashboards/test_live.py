@@ -12,7 +12,7 @@ from coalmine_dashboards.parts.live import LONGEST_S, REFRESH_S, pause_s
 from coalmine_dashboards.parts.viewer import client, client_for
 from coalmine_registry.records import Caller
 from coalmine_registry.roles import Role
-from tests.support.doubles.dashboard_api import DashboardApi
+from tests.support.doubles.dashboard_api import DashboardApi, problem
 from tests.support.doubles.opened_page import opened_page
 from tests.support.doubles.rollout_answers import dumped
 
@@ -114,3 +114,15 @@ def test_a_page_that_fails_while_the_server_knows_the_viewer_asks_once(
     page = opened_page("wins")
     assert "Unexpected answer" in page.error[0].value
     assert [path for path, _query in api.asked].count("/v1/wins") == 1
+
+
+@pytest.mark.parametrize(("status", "tries"), [(503, True), (403, False), (404, False)])
+def test_a_page_is_drawn_again_only_where_that_may_help(
+    api: DashboardApi, monkeypatch: pytest.MonkeyPatch, status: int, tries: bool
+) -> None:
+    monkeypatch.setattr("coalmine_dashboards.pages.wins.show", lambda: client().read("/v1/wins", int))
+    again: list[object] = []
+    monkeypatch.setattr("coalmine_dashboards.app.draw_again_once", again.append)
+    api.handlers["/v1/wins"] = lambda _query: (status, problem("some", status, "no"))
+    assert not opened_page("wins").exception
+    assert bool(again) is tries

@@ -1,6 +1,8 @@
 """Experiments and their arms as rows of tables."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from coalmine_analytics.results.readout import ArmReadout, Readout
 from coalmine_consumers.results import ExperimentRow
@@ -21,6 +23,18 @@ class Listed:
     """None: only events tell of it."""
     seen: ExperimentRow | None
     """None without requests."""
+
+
+def listed_rows(rows: Sequence[Listed]) -> list[dict[str, Any]]:
+    """What the list shows, for downloads: what the registry knows of each, and its requests."""
+    return [
+        {
+            "name": each.name,
+            "requests": None if each.seen is None else each.seen.requests,
+            **({} if each.record is None else asdict(each.record)),
+        }
+        for each in rows
+    ]
 
 
 def experiment_columns(when: When) -> list[Column[Listed]]:
