@@ -10,10 +10,11 @@ import altair as alt
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from coalmine_dashboards.api import ApiError, NotFound, Refused
+from coalmine_dashboards.api import ApiError, Forbidden, NotFound, Refused
 from coalmine_dashboards.parts.account import account, signed_in
-from coalmine_dashboards.parts.actions import ask_pending, say_what_came
+from coalmine_dashboards.parts.actions import ask_pending, forget_pending, say_what_came
 from coalmine_dashboards.parts.advice import advise
+from coalmine_dashboards.parts.choice import UNKNOWN
 from coalmine_dashboards.parts.links import FIRST, PageName
 from coalmine_dashboards.parts.live import draw_again_once
 from coalmine_dashboards.parts.viewer import caller
@@ -44,6 +45,10 @@ SECTIONS: Final[dict[str, dict[PageName, tuple[str, str]]]] = {
     "Operate": {"pipeline": ("Pipeline", ":material/lan:")},
 }
 """Pages by section: their titles and icons."""
+_EVERYWHERE: Final = frozenset(("prompt", "environment", "model", "time", "live"))
+"""Parameters of addresses that go along to the next page."""
+_ANOTHER_MEANING: Final = ("a", "b", "by", "metric", "version", "view")
+"""Others that several pages have, and widgets of that name."""
 _SIDEBAR_PX: Final = 244
 """As wide as the longest title needs: the rest is for figures."""
 
@@ -76,7 +81,7 @@ def show(first: PageName = FIRST) -> None:
         position="sidebar",
         expanded=True,
     )
-    if _restored(page.url_path):
+    if _turned(page.url_path):
         st.rerun()
     st.title(page.title, anchor=False)
     if (simulated := simulated_words(home_of(None, os.environ))) is not None:
@@ -88,28 +93,36 @@ def show(first: PageName = FIRST) -> None:
     ask_pending()
     try:
         page.run()
-    except (NotFound, Refused) as error:
+    except (Forbidden, NotFound, Refused) as error:
         advise(advice_for(error))
     except ApiError as error:
         advise(advice_for(error))
         draw_again_once(caller)
 
 
-def _restored(page: str) -> bool:
-    """True once, if the viewer went back or forward to a page with filters of the page before.
+def _turned(page: str) -> bool:
+    """True once the viewer turned to another page, if that has to be drawn anew.
 
-    Streamlit takes those off the address, because widgets of the page before hold them. They are put back,
-    and the page has to be drawn anew.
+    Choices of the page before do not go along, except for those that mean the same everywhere. Where the
+    viewer went back or forward, the address is of the page itself: Streamlit takes off it what widgets of the
+    page before hold, which is put back.
     """
     before, st.session_state["page"] = st.session_state.get("page"), page
     if before in (None, page):
         return False
-    st.session_state["turned"] = True
+    forget_pending()
+    for name in _ANOTHER_MEANING:
+        st.session_state.pop(name, None)
+    unknown = st.session_state.get(UNKNOWN, {})
+    for name in unknown.keys() - _EVERYWHERE:
+        del unknown[name]
     run = get_script_run_ctx()
     if run is None:
         return False
     asked = parse_qs(run.query_string, keep_blank_values=True)
-    if asked.keys() <= st.query_params.keys():
+    if not run.is_history_navigation:
+        asked = {name: values for name, values in asked.items() if name in _EVERYWHERE}
+    if asked.keys() == st.query_params.keys():
         return False
     st.query_params.from_dict(asked)
     return True

@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 UNKNOWN = "\N{EN DASH}"
+_DUST = 1e-7
+"""Of shares that were added up, in per cent."""
 
 TIME_LABEL = (
     "hours(datum.value) == 0 && minutes(datum.value) == 0"
@@ -67,12 +69,14 @@ def milliseconds(ms: float | None) -> str:
 
 
 def percent(share: float | None, decimals: int = 1) -> str:
-    """`1.3 %`; a small share that is not zero is `<0.1 %`."""
+    """`1.3 %`; a small share that is not zero is `<0.1 %`, and one that is not quite all `>99.9 %`."""
     if share is None:
         return UNKNOWN
     smallest = 10.0**-decimals
     if 0 < share * 100 < smallest / 2:
         return f"<{smallest:.{decimals}f} %"
+    if 100 - smallest / 2 <= share * 100 < 100 - _DUST:
+        return f">{100 - smallest:.{decimals}f} %"
     return f"{share * 100:.{decimals}f} %"
 
 

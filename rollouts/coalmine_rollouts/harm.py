@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from coalmine_analytics.results.readout import ArmReadout, MetricReadout, SegmentReadout
 from coalmine_analytics.results.verdicts import ACTING
 from coalmine_rollouts.inputs import Inputs, Row
+from coalmine_schemas.prompts import percent
 
 SUSPICION = 0.2
 """A running p-value of harm up to this, borne out by the estimate of now, keeps a rollout in its stage."""
@@ -14,7 +15,7 @@ def broken_limits(row: Row, inputs: Inputs) -> tuple[str, ...]:
     """Returns the absolute limits that the treatment breaks and the control does not, in words."""
     arm = _acting_arm(row, inputs)
     return tuple(
-        f"limit: {limit.name} of {limit.bad_units} in {limit.units} units, allowed is {limit.limit:.0%}"
+        f"limit: {limit.name} of {limit.bad_units} in {limit.units} units, allowed is {percent(limit.limit)}"
         for limit in (() if arm is None else arm.limits)
         if limit.broken
     )

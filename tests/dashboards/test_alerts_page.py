@@ -51,6 +51,11 @@ def test_it_shows_what_fires_what_happened_and_messages_as_people_saw_them(open_
     assert any(each.startswith("It fell since 2026-11-26 09:10 UTC.") for each in said)
 
 
+def test_alerts_that_are_not_looked_at_are_said(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coalmine_dashboards.pages.alerts._MOST_ALERTS", 2)
+    assert any("Only 2 alerts are looked at" in each.value for each in open_page().caption)
+
+
 def test_hostile_texts_are_shown_as_text_and_what_is_silenced_is_struck_through(open_page: Open) -> None:
     shown = html(open_page(alert=SILENCED))
     assert "<img" not in shown

@@ -113,6 +113,11 @@ def test_a_segment_that_no_call_has_is_named(open_page: Open, api: DashboardApi)
     assert page.selectbox(key="segment").value is None
 
 
+def test_costs_that_are_all_unknown_are_said_in_words(open_page: Open, api: DashboardApi) -> None:
+    api.handlers["/v1/costs"] = answer(costs_of(a_group("summarize", None)))
+    assert "None of the 1,000 calls, 1 prompt, has a known cost." in captions(open_page())
+
+
 def test_users_are_numbered_and_why_is_said(open_page: Open, api: DashboardApi) -> None:
     api.handlers["/v1/costs"] = answer(costs_of(a_group("#1", 5.0), by="user", since=NOW))
     page = open_page(by="user")

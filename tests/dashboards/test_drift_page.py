@@ -74,6 +74,11 @@ def test_a_name_that_is_not_there_is_said(open_page: Open) -> None:
     assert "No prompt is called gone" in open_page(prompt="gone").warning[0].value.replace("\\", "")
 
 
+def test_models_that_are_not_looked_at_are_said(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coalmine_dashboards.pages.drift._MOST_ROWS", 1)
+    assert any("Only 1 versions on models are looked at" in each.value for each in open_page().caption)
+
+
 def test_without_events_it_says_what_to_do(open_page: Open, api: DashboardApi) -> None:
     facets = drift_handlers()["/v1/facets"]({})
     api.handlers["/v1/facets"] = lambda _parameters: {**facets, "prompts": []}

@@ -25,6 +25,7 @@ def test_runs_judges_and_the_servers_own_runs_are_listed(open_page: Open) -> Non
     assert "0.76 to 0.88" in shown
     assert "$0.000410 ($0.000820)" in shown
     assert "the budget of the day is spent" in shown
+    assert any(r"\$1\.25 of \$5\.00" in each.value for each in page.caption)
     assert any("1 passed, 1 failed" in each.value for each in page.caption)
 
 

@@ -1,12 +1,15 @@
 """The page of experiments, by Streamlit's own test harness against a real HTTP server."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from coalmine_analytics.results.readout import SrmReadout
 from coalmine_consumers.results import ExperimentRow, Facets
+from coalmine_dashboards.pages import experiments
+from coalmine_dashboards.parts.downloads import flat
 from coalmine_registry.records import Caller
 from coalmine_registry.roles import Role
 from coalmine_schemas.results import Page
@@ -58,6 +61,16 @@ def test_the_list_has_those_of_the_registry_and_those_that_only_events_tell_of(
     assert HOSTILE not in shown
     assert "not in this registry" not in html(open_page(prompt="support-refund"))
     assert ("/v1/experiments", "support-refund") in [(path, query.get("prompt")) for path, query in api.asked]
+
+
+def test_the_download_has_what_the_list_shows(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Sequence[Any]] = {}
+    monkeypatch.setattr(experiments, "downloads", lambda rows, name: given.update({name: rows}))
+    open_page()
+    rows = {row["name"]: row for row in flat(given["experiments"])}
+    assert set(rows) == {NAME, "refund-tone", HOSTILE}
+    assert (rows[NAME]["requests"], rows[HOSTILE]["requests"]) == (4_321, 7)
+    assert rows["refund-tone"]["status"] == "stopped"
 
 
 def test_an_empty_list_says_how_to_begin(open_page: Open, api: DashboardApi) -> None:

@@ -95,7 +95,7 @@ def test_what_the_address_names_and_there_is_not_is_said_where_something_must_be
     page = open_page(prompt="gone", time="99z")
     said = " ".join(box.value for box in page.warning).replace("\\", "")
     assert "No prompt is called gone" in said
-    assert "summarize is shown" in said
+    assert "Shown instead: summarize" in said
     assert "No time is called 99z" in said
     page.selectbox(key="prompt").select("support-refund").run()
     assert "gone" not in " ".join(box.value for box in page.warning)

@@ -43,6 +43,8 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
         (percent(0.0132), "1.3 %"),
         (percent(1.0), "100.0 %"),
         (percent(0.0001), "<0.1 %"),
+        (percent(0.9996), ">99.9 %"),
+        (percent(0.997, 0), ">99 %"),
         (quality(0.8014), "0.801"),
         (rate(0.0), "0/s"),
         (rate(6.44), "6.4/s"),
@@ -91,3 +93,8 @@ def test_money_keeps_three_significant_digits_or_cents(usd: float) -> None:
 @given(st.floats(0, 1))
 def test_a_share_that_is_not_zero_never_looks_like_zero(share: float) -> None:
     assert (percent(share) == "0.0 %") is (share == 0)
+
+
+@given(st.floats(0, 1))
+def test_a_share_that_is_not_all_never_looks_like_all(share: float) -> None:
+    assert (percent(share) == "100.0 %") is (share >= 1 - 1e-9)

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from coalmine_dashboards.api import ApiError, Unauthorised, Unreachable
+from coalmine_dashboards.api import ApiError, NotFound, Unauthorised, Unreachable
 from coalmine_dashboards.parts import live as module
 from coalmine_dashboards.parts.live import LONGEST_S, REFRESH_S, pause_s
 from coalmine_dashboards.parts.viewer import client, client_for
 from coalmine_registry.records import Caller
 from coalmine_registry.roles import Role
-from tests.support.doubles.dashboard_api import DashboardApi
+from tests.support.doubles.dashboard_api import DashboardApi, problem
 from tests.support.doubles.opened_page import opened_page
 from tests.support.doubles.rollout_answers import dumped
 
@@ -56,6 +56,26 @@ def test_the_last_data_stay_unless_they_are_no_longer_for_the_viewer(error: ApiE
     assert error.detail in page.error[0].value
     page.run()
     assert drawn(page) == ["figures"] * stays, "they do not come back"
+
+
+@pytest.mark.parametrize(
+    ("every_s", "error", "soon"),
+    [
+        ("None", Unreachable(URL, "refused"), True),
+        ("60.0", Unreachable(URL, "refused"), True),
+        ("60.0", NotFound(URL, "no such prompt"), False),
+        ("3.0", Unreachable(URL, "refused"), False),
+    ],
+)
+def test_what_is_refreshed_rarely_is_asked_for_soon_once_the_server_is_away(
+    every_s: str, error: ApiError, soon: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again: list[object] = []
+    monkeypatch.setattr(module, "draw_again_once", again.append)
+    page = AppTest.from_string(PART.replace("every_s=None", f"every_s={every_s}"))
+    page.session_state["fetching"] = error
+    assert drawn(page.run()) == []
+    assert bool(again) is soon
 
 
 def test_what_only_drawing_asks_for_fails_in_words_and_the_last_data_stay() -> None:
@@ -114,3 +134,15 @@ def test_a_page_that_fails_while_the_server_knows_the_viewer_asks_once(
     page = opened_page("wins")
     assert "Unexpected answer" in page.error[0].value
     assert [path for path, _query in api.asked].count("/v1/wins") == 1
+
+
+@pytest.mark.parametrize(("status", "tries"), [(503, True), (403, False), (404, False)])
+def test_a_page_is_drawn_again_only_where_that_may_help(
+    api: DashboardApi, monkeypatch: pytest.MonkeyPatch, status: int, tries: bool
+) -> None:
+    monkeypatch.setattr("coalmine_dashboards.pages.wins.show", lambda: client().read("/v1/wins", int))
+    again: list[object] = []
+    monkeypatch.setattr("coalmine_dashboards.app.draw_again_once", again.append)
+    api.handlers["/v1/wins"] = lambda _query: (status, problem("some", status, "no"))
+    assert not opened_page("wins").exception
+    assert bool(again) is tries

@@ -81,6 +81,14 @@ def api() -> Iterator[DashboardApi]:
         yield found
 
 
+def test_alerts_beyond_those_that_are_looked_at_are_not_counted_out(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "1 firing" in html(open_page())
+    monkeypatch.setattr("coalmine_dashboards.pages.now._MOST_ALERTS", 1)
+    assert "1+ firing" in html(open_page())
+
+
 def test_what_needs_a_person_comes_first_and_each_leads_to_where_one_can_act(open_page: Open) -> None:
     shown = html(open_page())
     places = [

@@ -90,13 +90,16 @@ def test_filters_ask_the_server_for_less(open_page: Open, api: DashboardApi) -> 
     assert "search-answer" not in html(page)
 
 
-def test_a_prompt_may_be_called_all(open_page: Open, api: DashboardApi) -> None:
+@pytest.mark.parametrize("name", ["all", "in\ttwo"])
+def test_a_prompt_may_be_called_all_or_otherwise_than_it_is_shown(
+    open_page: Open, api: DashboardApi, name: str
+) -> None:
     known = api.handlers["/v1/facets"]({})
-    api.handlers["/v1/facets"] = lambda _query: {**known, "prompts": ["all", *known["prompts"]]}
-    page = open_page(prompt="all")
-    assert page.selectbox(key="prompt").value == "all"
+    api.handlers["/v1/facets"] = lambda _query: {**known, "prompts": [name, *known["prompts"]]}
+    page = open_page(prompt=name)
+    assert page.selectbox(key="prompt").value == name
     asked = [parameters for path, parameters in api.asked if path == "/v1/versions"]
-    assert asked[-1]["prompt"] == "all"
+    assert asked[-1]["prompt"] == name
 
 
 def test_the_time_range_is_what_the_server_is_asked_for(open_page: Open, api: DashboardApi) -> None:

@@ -1,6 +1,7 @@
 """The page of one prompt, by Streamlit's own test harness against a real HTTP server."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from coalmine_analytics.results.breakdown import (
     BreakdownValue,
 )
 from coalmine_consumers.results import Timeseries
+from coalmine_dashboards.parts import live
 from coalmine_registry.classify import Change, Classification
 from coalmine_registry.provenance import VersionSource
 from coalmine_registry.records import Diff, DiffLine, PromptSummary, VersionRecord
@@ -170,6 +172,21 @@ def test_side_by_side_says_which_cannot_be_told_apart(open_page: Open, api: Dash
     assert (asked["by"], asked["segment"]) == ("segment", "tier")
 
 
+def test_what_is_alone_is_not_the_best_and_differs_from_nothing(open_page: Open, api: DashboardApi) -> None:
+    found = a_breakdown()
+    metric = replace(
+        found.metrics[0],
+        best=("1.4.0",),
+        values=(replace(found.metrics[0].values[0], not_told_apart_from=()),),
+    )
+    alone = replace(found, groups=found.groups[1:2], metrics=(metric,))
+    api.handlers["/v1/breakdown"] = lambda _parameters: served(alone)
+    shown = html(open_page(view="Side by side"))
+    assert "0.79 to 0.83" in shown
+    assert "the best" not in shown
+    assert "differs from all" not in shown
+
+
 def test_the_address_restores_what_is_side_by_side(open_page: Open, api: DashboardApi) -> None:
     open_page(view="Side by side", by="segment:tier")
     asked = [parameters for path, parameters in api.asked if path == "/v1/breakdown"][-1]
@@ -236,3 +253,20 @@ def test_of_very_many_versions_only_those_that_are_drawn_are_asked_for_over_time
     assert f'data-version="{PROMPT} 1.149.0"' in html(page)
     assert "The first 100 of 150 rows" in captions(page)
     assert drawn(open_page(time="24h", versions="1.0.0")) == {"1.0.0"}
+
+
+@pytest.mark.parametrize(("view", "parts"), [("Over time", 2), ("Versions", 2), ("Timeline", 2)])
+def test_what_others_do_meanwhile_is_seen_while_the_page_is_live(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch, view: str, parts: int
+) -> None:
+    pauses: list[float] = []
+
+    def pause_s(every_s: float, _takes_s: float) -> float:
+        pauses.append(every_s)
+        return every_s
+
+    monkeypatch.setattr(live, "pause_s", pause_s)
+    open_page(view=view)
+    assert len(pauses) == parts
+    open_page(view=view, live="false")
+    assert len(pauses) == parts

@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from coalmine_dashboards.parts import registry_actions
+from coalmine_dashboards.parts import live, registry_actions
 from coalmine_dashboards.parts.actions import perform
 from coalmine_registry.classify import Change, Classification
 from coalmine_registry.freeze_records import FreezeRecord
@@ -30,7 +30,7 @@ from coalmine_registry.records import (
 from coalmine_registry.roles import Role
 from coalmine_schemas.prompts import ServeVersion
 from coalmine_schemas.results import Page
-from tests.support.doubles.dashboard_api import DashboardApi
+from tests.support.doubles.dashboard_api import DashboardApi, problem
 from tests.support.doubles.opened_page import Open, html
 from tests.support.doubles.rollout_answers import BEGAN, NAME, a_rollout, dumped
 
@@ -190,6 +190,30 @@ def test_a_promotion_has_diff_evidence_and_suite_in_one_view(open_page: Open, ap
     assert "no resource" in open_page(promotion="gone").warning[0].value.replace("\\", "")
 
 
+def test_what_somebody_else_decides_meanwhile_is_seen(open_page: Open, api: DashboardApi) -> None:
+    applied = replace(PROMOTION, status="applied", decided_by="olga", decided_at=BEGAN)
+    asked: list[Promotion] = [PROMOTION]
+    api.handlers["/v1/promotions/p-1"] = lambda _query: dumped(asked.pop() if asked else applied)
+    page = open_page(promotion="p-1")
+    assert "Decided by olga" in words(page)
+    assert not page.button
+
+
+def test_nothing_on_the_pages_of_the_registry_stays_as_it_was(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    def pause_s(every_s: float, _takes_s: float) -> float:
+        pauses.append(every_s)
+        return every_s
+
+    monkeypatch.setattr(live, "pause_s", pause_s)
+    open_page()
+    open_page(prompt="support-refund")
+    assert pauses == [10.0, 30.0, 30.0]
+
+
 @pytest.mark.usefixtures("at_once")
 def test_an_approver_decides_and_the_author_does_not(open_page: Open, api: DashboardApi) -> None:
     applied = replace(PROMOTION, status="applied")
@@ -238,6 +262,24 @@ def test_versions_are_retired_one_by_one_or_together(open_page: Open, api: Dashb
         f"{PROMPT}/versions/1.3.0/retire",
         f"{PROMPT}/versions/0.9.0/retire",
     ]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_somebody_else_retired_meanwhile_does_not_keep_the_others(
+    open_page: Open, api: DashboardApi
+) -> None:
+    found = [replace(UNUSED, version=each) for each in ("0.8.0", "0.9.0", "0.9.1")]
+    api.handlers["/v1/hygiene"] = lambda _query: dumped(Hygiene(True, found[2:] if api.posted else found))
+    refused = problem("conflict", 409, "it is retired already")
+    api.handlers |= {f"{PROMPT}/versions/{each}/retire": one(VERSION) for each in ("0.8.0", "0.9.1")}
+    api.handlers[f"{PROMPT}/versions/0.9.0/retire"] = lambda _query: (409, refused)
+    page = open_page()
+    page.multiselect(key="unused").set_value([f"support-refund@{each.version}" for each in found]).run()
+    page.button(key="retire-unused").click().run()
+    assert [path.split("/")[-2] for path, _body in api.posted] == ["0.8.0", "0.9.0", "0.9.1"]
+    said = page.error[0].value.replace("\\", "")
+    assert said == "2 retired; not support-refund@0.9.0: it is retired already"
+    assert not page.exception
 
 
 @pytest.mark.usefixtures("at_once")

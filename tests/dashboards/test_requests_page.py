@@ -27,7 +27,7 @@ from coalmine_evals.results.review import (
 from coalmine_registry.records import Caller
 from coalmine_registry.roles import Role
 from tests.support.data.prompt_answers import HOSTILE, NOW, page_of, served
-from tests.support.doubles.dashboard_api import DashboardApi
+from tests.support.doubles.dashboard_api import DashboardApi, problem
 from tests.support.doubles.opened_page import Open, html
 
 PAGE = "requests"
@@ -127,6 +127,15 @@ def test_the_inbox_has_what_is_negative_with_its_request(open_page: Open, api: D
     )
     open_page(feedback="any")
     assert asked_for(api, "/v1/feedback")["opinion"] == "any"
+
+
+def test_all_that_is_asked_for_is_shown(open_page: Open, api: DashboardApi) -> None:
+    rows = [a_row(f"{number:032x}") for number in range(120)]
+    api.handlers["/v1/feedback"] = lambda query: page_of(*rows[: int(query["limit"])])
+    page = open_page()
+    assert html(page).count("thumb down") == 50
+    page.button(key="requests-more").click().run()
+    assert html(page).count("thumb down") == 120
 
 
 def test_a_link_opens_its_request_with_its_place_and_why_it_was_served(open_page: Open) -> None:
@@ -277,8 +286,24 @@ def test_a_review_is_answered_by_keys_and_the_next_follows(open_page: Open, api:
     assert "Nothing waits" in page.info[0].value
 
 
+def test_a_request_that_was_answered_elsewhere_makes_room_for_the_next(
+    open_page: Open, api: DashboardApi
+) -> None:
+    asks = replace(TASK, questions=(replace(QUESTIONS[0], ask="$1 or $2?"),))
+    api.handlers["/v1/reviews/support/next"] = lambda _parameters: served(asks)
+    refusal = problem("conflict", 409, "item 4 has all of its answers")
+    api.handlers["/v1/reviews/items/4/answers"] = lambda _parameters: (409, refusal)
+    page = open_page(view="review")
+    page.button(key="review-next").click().run()
+    assert page.subheader[0].value == r"\$1 or \$2\?"
+    page.button(key="answer-4-correct-1").click().run()
+    page.button(key="submit-4").click().run()
+    assert "item 4 has all of its answers" in page.error[0].value
+    assert page.button(key="review-next").label == "Give me a request"
+
+
 def test_a_view_a_queue_or_a_version_that_is_not_there_is_said(open_page: Open) -> None:
-    assert "no view nothing" in open_page(view="nothing").warning[0].value
+    assert "No view is called nothing" in open_page(view="nothing").warning[0].value
     assert "nothing" in open_page(view="review", queue="nothing").warning[0].value
     captions = [each.value for each in open_page(prompt="refund", version="9.9.9").caption]
     assert any("has no version 9" in each for each in captions)

@@ -120,7 +120,7 @@ def test_a_link_may_name_a_metric_and_one_that_is_not_there_is_said(open_page: O
     assert open_page(rollout=NAME, metric="output_tokens").multiselect(key="metric").value == [
         "output_tokens"
     ]
-    assert "No effect of nothing" in open_page(rollout=NAME, metric="nothing").warning[0].value
+    assert "called nothing" in open_page(rollout=NAME, metric="nothing").warning[0].value
     assert "no resource" in open_page(rollout="unknown").warning[0].value.replace("\\", "")
 
 

@@ -74,11 +74,11 @@ def test_harm_and_broken_limits_roll_back_wherever_it_is_shown(state: str, stage
     act = "go_back" if state == "baking" and plan is PLAN else "stop"
     wanted = ("roll_back", "rolled_back", stage, act)
     assert outcome(decided(row, readout=a_readout("rollback"))) == wanted
-    broken = a_readout("rollback", limits=(limit(broken=True, bad_units=9, units=9),))
+    broken = a_readout("rollback", limits=(limit(broken=True, bad_units=9, units=9, limit=0.005),))
     decision = decided(row, readout=broken)
     assert outcome(decision) == wanted
     assert decision is not None
-    assert decision.reasons == ("limit: error_rate of 9 in 9 units, allowed is 20%",)
+    assert decision.reasons == ("limit: error_rate of 9 in 9 units, allowed is 0.5%",)
 
 
 def test_harm_in_a_segment_rolls_back_or_holds_as_the_plan_says() -> None:

@@ -118,6 +118,8 @@ def _draw(seen: _Seen, chosen: Chosen, named: str | None, group: str | None) -> 
     if alerts:
         firing = sum(each.state == "firing" for each in alerts)
         st.caption(f"{firing} fire, {len(alerts) - firing} others. Struck through: nobody is told.")
+        if len(seen.alerts) >= _MOST_ALERTS:
+            st.caption(f"Only {_MOST_ALERTS} alerts are looked at: choose a prompt or an environment above.")
         table(alerts, alert_columns(local), "Alerts")
         downloads(alerts, "alerts")
     else:

@@ -14,6 +14,7 @@ from coalmine_dashboards.formatting import count, money, percent
 from coalmine_dashboards.parts.advice import advise, nothing
 from coalmine_dashboards.parts.ahead import ahead
 from coalmine_dashboards.parts.charts import draw_chart
+from coalmine_dashboards.parts.choice import one_of_few
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.early import Question
 from coalmine_dashboards.parts.filters import (
@@ -49,7 +50,7 @@ _SLOWLY_S: Final = 60.0
 _MOST_ROWS: Final = 50
 _MOST_SAVINGS: Final = 15
 _DEFAULT_TIME: Final = "7d"
-_DEFAULT_BY: Final = "prompt"
+_DEFAULT_BY: Final[CostDimension] = "prompt"
 _BUDGET: Final = """# alerts.yaml
 budgets:
   support:
@@ -136,15 +137,7 @@ def _draw_strip(found: Spending) -> None:
 
 def _choose_dimension() -> CostDimension:
     st.subheader("Where it goes", anchor=False)
-    by: CostDimension = st.segmented_control(
-        "By",
-        list(DIMENSIONS),
-        default=_DEFAULT_BY,
-        required=True,
-        key="by",
-        bind="query-params",
-    )
-    return by
+    return one_of_few("by", "dimension of costs", "By", list(DIMENSIONS), _DEFAULT_BY)
 
 
 def _segment() -> str | None:
@@ -191,7 +184,9 @@ def _draw_costs(found: Costs, facets: Facets | None, chosen: Chosen) -> bool:
     mode = viewers_mode()
     unpriced = found.requests - found.priced_requests
     said = [f"{money(found.cost_usd)} for {count(found.requests)} calls, {groups_words(found)}"]
-    if unpriced:
+    if found.cost_usd is None:
+        said = [f"None of the {count(found.requests)} calls, {groups_words(found)}, has a known cost"]
+    elif unpriced:
         share = percent(unpriced / found.requests)
         said.append(f"{count(unpriced)} calls ({share}) have no known cost and are not in it")
     if found.by in ("segment", "user"):

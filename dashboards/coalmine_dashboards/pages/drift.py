@@ -15,6 +15,7 @@ from coalmine_dashboards.parts.actions import action
 from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.ahead import ahead
 from coalmine_dashboards.parts.charts import draw_chart
+from coalmine_dashboards.parts.choice import one_of_few
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.early import Question
 from coalmine_dashboards.parts.filters import (
@@ -296,9 +297,7 @@ def _draw_matrix(seen: _Matrix, chosen: Chosen) -> bool:
         )
         return False
     models = models_of(rows)
-    measure = st.segmented_control(
-        "Show", list(MEASURES), default="Quality", required=True, key="show", bind="query-params"
-    )
+    measure = one_of_few("show", "measure", "Show", list(MEASURES), "Quality")
     drawn = models
     if len(models) > MOST_MODELS:
         drawn = st.multiselect(
@@ -311,6 +310,10 @@ def _draw_matrix(seen: _Matrix, chosen: Chosen) -> bool:
         )
     if drawn:
         table(rows, matrix_columns(drawn, measure), "Prompts on models")
+    if len(seen.rows) >= _MOST_ROWS:
+        st.caption(
+            f"Only {_MOST_ROWS} versions on models are looked at here: choose a prompt above for others."
+        )
     st.caption(
         f"{measure}: {MEASURES[measure]}, with the number of values. Requests choose their model, so columns "
         "are not randomised; safe and unsafe is what runs of evaluations have shown, on the same cases."

@@ -6,6 +6,7 @@ from typing import Final
 
 import streamlit as st
 
+from coalmine_dashboards.formatting import money
 from coalmine_dashboards.parts.actions import action
 from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.downloads import downloads
@@ -155,6 +156,6 @@ def _draw_production(report: ProductionReport) -> None:
         )
         return
     table(report.scoring, scoring_columns(local), "Scoring in production")
-    budget = "any amount" if report.budget_usd is None else f"${report.budget_usd:,.2f}"
-    st.caption(f"Spent on scores today (UTC): ${report.spent_usd:,.2f} of {budget}.")
+    budget = "any amount" if report.budget_usd is None else money(report.budget_usd)
+    st.caption(plain(f"Spent on scores today (UTC): {money(report.spent_usd)} of {budget}."))
     downloads(report.scoring, "production-scoring")

@@ -16,7 +16,13 @@ from coalmine_dashboards.parts.readout_view import Compared, effects, epochs, me
 from coalmine_dashboards.parts.tables import table
 from coalmine_dashboards.parts.viewer import client, local
 from coalmine_dashboards.ranges import range_since
-from coalmine_dashboards.views.experiments import Listed, arm_columns, experiment_columns, words_of
+from coalmine_dashboards.views.experiments import (
+    Listed,
+    arm_columns,
+    experiment_columns,
+    listed_rows,
+    words_of,
+)
 from coalmine_dashboards.views.markup import plain
 from coalmine_registry.records import ExperimentRecord
 
@@ -71,7 +77,7 @@ def _draw_all(rows: list[Listed]) -> bool:
         nothing("No experiment", "Serve several versions side by side, and see which is better.", _START)
         return False
     table(rows, experiment_columns(local), "Experiments")
-    downloads([each.record for each in rows if each.record is not None], "experiments")
+    downloads(listed_rows(rows), "experiments")
     if len(rows) == _MOST:
         st.caption(f"The newest {_MOST}; choose a prompt or an environment to see others.")
     return True

@@ -29,6 +29,7 @@ from coalmine_evals.results.review import ReviewQueue
 from coalmine_registry.records import Promotion, PromptSummary
 from coalmine_rollouts.records import UNDER_WAY, Rollout, RolloutStatus
 
+_MOST_ALERTS: Final = 100
 _MOST_ROLLOUTS: Final = 20
 """Whose standing is read; each costs a question."""
 _AT_ONCE: Final = 4
@@ -75,7 +76,7 @@ def show() -> None:
 def _fetch(asked: ApiClient) -> _Seen:
     now = datetime.now(UTC)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        alerts = pool.submit(lambda: asked.first("/v1/alerts", Alert, 100, state="firing"))
+        alerts = pool.submit(lambda: asked.first("/v1/alerts", Alert, _MOST_ALERTS, state="firing"))
         promotions = pool.submit(lambda: asked.first("/v1/promotions", Promotion, 50, status="pending"))
         ingest = pool.submit(if_allowed, asked.ingest)
         slow = _slowly(asked)
@@ -167,7 +168,7 @@ def _today(seen: _Seen) -> list[HealthItem]:
     return [
         HealthItem(
             "Alerts",
-            f"{firing} firing",
+            f"{firing}{'+' if len(seen.alerts) >= _MOST_ALERTS else ''} firing",
             "notice" if firing else "good",
             f"{held} more are for information, looked after, or silenced.",
         ),

@@ -22,6 +22,7 @@ from coalmine_dashboards.palette import colours_of
 from coalmine_dashboards.parts.actions import action
 from coalmine_dashboards.parts.advice import advise, nothing
 from coalmine_dashboards.parts.charts import draw_chart
+from coalmine_dashboards.parts.choice import one_of_few
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.live import live
 from coalmine_dashboards.parts.tables import table
@@ -63,14 +64,7 @@ def show() -> None:
     st.subheader("Dead letters", anchor=False)
     if (named := st.query_params.get("letter")) is not None:
         _draw_letter(named)
-    status = st.segmented_control(
-        "Status of dead letters",
-        _STATUSES,
-        default="open",
-        required=True,
-        key="letters",
-        bind="query-params",
-    )
+    status = one_of_few("letters", "status of dead letters", "Status of dead letters", _STATUSES, "open")
     live(
         "dead letters",
         lambda: client().first("/v1/dead-letters", DeadLetterRow, _MOST_LETTERS, status=status),

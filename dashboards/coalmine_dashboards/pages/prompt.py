@@ -12,6 +12,7 @@ from coalmine_dashboards.api import ApiClient
 from coalmine_dashboards.palette import Mode, VersionKey, assign_slots
 from coalmine_dashboards.parts.advice import advise
 from coalmine_dashboards.parts.charts import draw_chart
+from coalmine_dashboards.parts.choice import one_of_few
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.early import Question, answer
 from coalmine_dashboards.parts.filters import (
@@ -67,21 +68,13 @@ def show() -> None:
     if chosen.prompt is None:
         _over_time(chosen)
         return
-    heading(chosen.prompt)
-    view = st.segmented_control(
-        "View",
-        _VIEWS,
-        default=_VIEWS[0],
-        required=True,
-        key="view",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    heading(chosen.prompt, chosen)
+    view = one_of_few("view", "view", "View", _VIEWS, _VIEWS[0], label_visibility="collapsed")
     match view:
         case "Side by side":
             side_by_side(chosen.prompt, chosen)
         case "Versions":
-            versions(chosen.prompt)
+            versions(chosen.prompt, chosen)
         case "Timeline":
             happened(chosen.prompt, chosen)
         case _:

@@ -6,6 +6,7 @@ from typing import Final
 import streamlit as st
 
 from coalmine_dashboards.api import ApiError, NotFound, segment
+from coalmine_dashboards.parts.actions import is_asking
 from coalmine_dashboards.parts.advice import advise, nothing
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.links import anchor
@@ -19,7 +20,7 @@ from coalmine_dashboards.parts.registry_actions import (
     set_status,
 )
 from coalmine_dashboards.parts.tables import table
-from coalmine_dashboards.parts.version_view import about, about_version
+from coalmine_dashboards.parts.version_view import About, about, about_version
 from coalmine_dashboards.parts.viewer import client, local
 from coalmine_dashboards.views.markup import plain
 from coalmine_dashboards.views.problems import advice_for
@@ -45,6 +46,8 @@ from coalmine_rollouts.records import Rollout
 _MOST: Final = 200
 _RECENT: Final = 30
 _REFRESH_S: Final = 10.0
+_SLOWLY_S: Final = 30.0
+"""All that others change here is looked up, traffic included."""
 _PUSH: Final = "coalmine push prompts\ncoalmine promote support-refund 1.0.0 prod"
 
 
@@ -84,11 +87,11 @@ def show() -> None:
             lambda: _fetch_prompt(prompt),
             lambda seen: _draw_prompt(seen, version),
             asked=(prompt, version),
-            every_s=None,
+            every_s=_SLOWLY_S,
         )
     else:
         live("registry waiting", _fetch_waiting, _draw_waiting, every_s=_REFRESH_S)
-        live("registry", _fetch, _draw, every_s=None)
+        live("registry", _fetch, _draw, every_s=_SLOWLY_S)
 
 
 def _fetch_waiting() -> _Waiting:
@@ -212,10 +215,17 @@ def _promotion(promotion_id: str) -> None:
     except ApiError as error:
         advise(advice_for(error))
         return
+
+    def draw(seen: tuple[Promotion, About]) -> None:
+        now, known = seen
+        if now.status != found.status and not is_asking():
+            st.rerun()  # somebody else decided it: the buttons above are about what was
+        about_version(known)
+
     live(
         "promotion",
-        lambda: about(record, None, found),
-        about_version,
+        lambda: (client().read(path, Promotion), about(record, None, found)),
+        draw,
         asked=promotion_id,
         every_s=_REFRESH_S if found.status == "pending" else None,
     )

@@ -12,6 +12,7 @@ from coalmine_consumers.results import CallContext, Facets, FeedbackRow, Opinion
 from coalmine_dashboards.api import ApiClient, NotFound, segment
 from coalmine_dashboards.pages import requests_cases, requests_review
 from coalmine_dashboards.parts.advice import nothing
+from coalmine_dashboards.parts.choice import one_of_few
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import (
     ALL,
@@ -52,18 +53,7 @@ class _Seen:
 
 def show() -> None:
     """Draw the page."""
-    named = st.query_params.get("view", "inbox")
-    if named not in _VIEWS and "turned" not in st.session_state:  # else it is of the page before
-        st.warning(f"There is no view {plain(named)}: this is the inbox.")
-    view = st.segmented_control(
-        "View",
-        _VIEWS,
-        default="inbox",
-        required=True,
-        key="view",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    view = one_of_few("view", "view", "View", _VIEWS, "inbox", label_visibility="collapsed")
     if view == "review":
         requests_review.show()
     elif view == "cases":
@@ -83,14 +73,7 @@ def _inbox() -> None:
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         version = _version(facets, chosen.prompt)
-        opinion: Opinion = st.segmented_control(
-            "Feedback",
-            _OPINIONS,
-            default="negative",
-            required=True,
-            key="feedback",
-            bind="query-params",
-        )
+        opinion = one_of_few("feedback", "kind of feedback", "Feedback", _OPINIONS, "negative")
     limit = st.session_state.setdefault("requests-limit", _PAGE)
 
     def fetch() -> _Seen:
@@ -176,7 +159,7 @@ def _draw(seen: _Seen, chosen: Chosen, version: str | None) -> bool:
         **{"prompt": chosen.prompt, "environment": chosen.environment, "model": chosen.model},
         **{"version": version, "time": chosen.time_range.key, "feedback": st.session_state.get("feedback")},
     }
-    table(seen.rows, calls.inbox_columns(local, query, request), "Feedback")
+    table(seen.rows, calls.inbox_columns(local, query, request), "Feedback", most=_MOST)
     with st.container(horizontal=True, vertical_alignment="center"):
         downloads(seen.rows, "feedback")
         limit = st.session_state["requests-limit"]

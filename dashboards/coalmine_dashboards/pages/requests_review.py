@@ -1,11 +1,11 @@
 """The queue of human review: one request after another, answered by keys."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import streamlit as st
 
-from coalmine_dashboards.api import segment
+from coalmine_dashboards.api import NotFound, Refused, segment
 from coalmine_dashboards.formatting import count, percent, quality
 from coalmine_dashboards.parts.actions import action, perform
 from coalmine_dashboards.parts.advice import nothing
@@ -107,7 +107,7 @@ def _questions(task: ReviewTask) -> None:
             st.markdown(f":material/check: {plain(each.ask)} **{plain(given[each.name])}**")
     if left:
         question = left[0]
-        st.subheader(shown(question.ask), anchor=False)
+        st.subheader(plain(question.ask), anchor=False)
         for number, answer in enumerate(question.answers):
             st.button(
                 plain(answer),
@@ -157,23 +157,27 @@ def _next(queue: str) -> None:
 def _submit(task: ReviewTask, given: dict[str, str], comment: str) -> None:
     body = {"answers": given, "comment": comment or None}
 
-    def submit() -> None:
-        client().send("POST", f"/v1/reviews/items/{task.item}/answers", list[ReviewAnswer], body)
-        _forget(task)
-
-    perform(submit, "Kept as scores of the request.")
+    perform(lambda: _send(task, "answers", list[ReviewAnswer], body), "Kept as scores of the request.")
 
 
 def _skip(task: ReviewTask, reason: str) -> None:
-    client().send("POST", f"/v1/reviews/items/{task.item}/skip", type(None), {"reason": reason})
+    _send(task, "skip", type(None), {"reason": reason})
+
+
+def _send(task: ReviewTask, what: str, kind: type[Any], body: Mapping[str, Any]) -> None:
+    """Says something of a request; the next one follows at once, unless the viewer has a refusal to read."""
+    try:
+        client().send("POST", f"/v1/reviews/items/{task.item}/{what}", kind, body)
+    except (NotFound, Refused):  # as when it was answered elsewhere: it would be refused for ever
+        _forget(task)
+        raise
     _forget(task)
+    st.session_state["wants_task"] = task.queue
 
 
 def _forget(task: ReviewTask) -> None:
-    """The next one follows at once."""
     st.session_state.pop("task", None)
     st.session_state.pop(f"answers-{task.item}", None)
-    st.session_state["wants_task"] = task.queue
 
 
 def _standing() -> tuple[Sequence[ReviewQueue], Sequence[ReviewAgreement]]:

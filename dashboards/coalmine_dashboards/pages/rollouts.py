@@ -7,8 +7,10 @@ from typing import Final
 import streamlit as st
 
 from coalmine_dashboards.api import ApiError, NotFound, segment
+from coalmine_dashboards.parts.actions import is_asking
 from coalmine_dashboards.parts.advice import advise, nothing
 from coalmine_dashboards.parts.charts import draw_chart
+from coalmine_dashboards.parts.choice import one_of_few
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, filters, known_facets
 from coalmine_dashboards.parts.links import anchor
@@ -77,9 +79,7 @@ def show() -> None:
 def _all() -> None:
     facets = known_facets()
     chosen = None if facets is None else filters(facets, ("prompt", "environment"), time=False)
-    shown = st.segmented_control(
-        "Show", list(_STATES), default="all", key="state", bind="query-params", required=True
-    )
+    shown = one_of_few("state", "state of rollouts", "Show", list(_STATES), "all")
     live(
         "rollouts",
         lambda: _fetch_all(chosen, shown),
@@ -165,7 +165,8 @@ def _fetch(name: str) -> _Seen:
 
 def _draw(seen: _Seen, before: RolloutStatus | None) -> None:
     status, rollout = seen.status, seen.status.rollout
-    if before is None or before.rollout.row_version != rollout.row_version:
+    changed = before is None or before.rollout.row_version != rollout.row_version
+    if changed and not is_asking():
         st.rerun()  # the buttons above are about another state
     compared = seen.compared
     arm = compared.arm

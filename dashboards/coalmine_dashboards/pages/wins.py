@@ -12,6 +12,7 @@ from coalmine_dashboards.api import ApiClient
 from coalmine_dashboards.parts.advice import nothing
 from coalmine_dashboards.parts.ahead import ahead
 from coalmine_dashboards.parts.charts import draw_chart
+from coalmine_dashboards.parts.choice import several
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.filters import Chosen, filters, known_facets, nothing_recorded
 from coalmine_dashboards.parts.live import live
@@ -103,14 +104,8 @@ def _draw_gains(seen: _Seen) -> None:
         "the sum is rather too good where intervals are wide."
     )
     standing = latest(found.gains, by_weight(seen.metrics))
-    chosen = st.multiselect(
-        "Metrics in the chart",
-        names := [series_of(each) for each in standing],
-        default=names[:_FIRST_LINES],
-        max_selections=MOST_LINES,
-        key="metric",
-        bind="query-params",
-    )
+    names = [series_of(each) for each in standing]
+    chosen = several("metric", "metric", "Metrics in the chart", names, names[:_FIRST_LINES], most=MOST_LINES)
     first = found.shipped[0]
     begin = first.ended_at - timedelta(seconds=first.out_s or 0.0)
     for relative in (True, False):

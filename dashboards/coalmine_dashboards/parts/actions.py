@@ -12,6 +12,7 @@ from coalmine_registry.roles import Role
 
 _Came = TypeVar("_Came")
 LONGEST_REASON = 2_000
+_ASKING = "asking"
 
 
 def action(
@@ -53,14 +54,24 @@ def action(
     )
     if pressed:
         # Asked by the whole page: a question that a refreshing part asks is forgotten at its next refresh.
-        st.session_state["asking"] = (label, [do], done, key, question, _said(affected), needs_reason)
+        st.session_state[_ASKING] = (label, [do], done, key, question, _said(affected), needs_reason)
         st.rerun()
 
 
 def ask_pending() -> None:
-    """Ask what the button that was just pressed asks."""
-    if (pending := st.session_state.pop("asking", None)) is not None:
+    """Ask what the pressed button asks, until somebody answers: the page may be drawn anew meanwhile."""
+    if (pending := st.session_state.get(_ASKING)) is not None:
         _ask(*pending)
+
+
+def is_asking() -> bool:
+    """True while a question waits: what was typed there is lost when the whole page is drawn anew."""
+    return _ASKING in st.session_state
+
+
+def forget_pending() -> None:
+    """Ask no more."""
+    st.session_state.pop(_ASKING, None)
 
 
 def _said(affected: str | Callable[[], str] | None) -> str | None:
@@ -72,7 +83,7 @@ def _said(affected: str | Callable[[], str] | None) -> str | None:
         return f"Who else is affected is not known: {error.detail}"
 
 
-@st.dialog("Are you sure?")
+@st.dialog("Are you sure?", on_dismiss=forget_pending)
 def _ask(  # noqa: PLR0917 - Streamlit's dialogs take their arguments by place
     label: str,
     to_do: list[Callable[[str], _Came]],
@@ -93,6 +104,7 @@ def _ask(  # noqa: PLR0917 - Streamlit's dialogs take their arguments by place
         if needs_reason and not reason:
             st.error("Give a reason first.")
             return
+        forget_pending()
         if not to_do:  # pressed twice
             st.rerun()
         do = to_do.pop()

@@ -11,13 +11,14 @@ import streamlit as st
 from coalmine_consumers.results import Facets
 from coalmine_dashboards.api import ApiClient, ApiError, Selection
 from coalmine_dashboards.parts.advice import advise
+from coalmine_dashboards.parts.choice import note_unknown, say_unknown
 from coalmine_dashboards.parts.early import answer
 from coalmine_dashboards.parts.live import REFRESH_S
 from coalmine_dashboards.parts.live import live as refreshed
 from coalmine_dashboards.parts.viewer import client
 from coalmine_dashboards.ranges import DEFAULT_RANGE, RANGES, TimeRange, range_named
 from coalmine_dashboards.views.markup import plain, shown
-from coalmine_dashboards.views.problems import nothing_yet, unknown_choice
+from coalmine_dashboards.views.problems import nothing_yet
 
 ALL: Final = ""
 """The choice of all values: no prompt, version, environment or model has that name."""
@@ -105,9 +106,9 @@ def filters(
     values = {"prompt": facets.prompts, "environment": facets.environments, "model": facets.models}
     keys = [choice.key for choice in RANGES]
     for name in dimensions:
-        _note_unknown(name, values[name])
+        note_unknown(name, [ALL, *values[name]])
     if time:
-        _note_unknown("time", keys)
+        note_unknown("time", keys)
     chosen: dict[str, str | None] = {}
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
         for name in dimensions:
@@ -130,16 +131,13 @@ def filters(
                 bind="query-params",
                 help="Refreshes by itself. Switch off to pause.",
             )
-    instead: dict[str, str] = {each: values[each][0] if each in required else ALL for each in dimensions}
+    for name in dimensions:
+        if name in required:
+            say_unknown(name, name, values[name][0])
+        else:
+            say_unknown(name, name, ALL, f"all {name}s")
     if time:
-        instead["time"] = default_time
-    unknown: dict[str, str] = st.session_state.get("unknown", {})
-    for each in [name for name in instead if name in unknown]:
-        if st.session_state[each] == instead[each]:
-            found = None if instead[each] == ALL else shown(instead[each])
-            advise(unknown_choice(each, unknown[each], found))
-        else:  # something else was chosen
-            del unknown[each]
+        say_unknown("time", "time", default_time)
     return Chosen(
         prompt=chosen.get("prompt"),
         environment=chosen.get("environment"),
@@ -195,6 +193,8 @@ def _choice(name: Dimension, known: Sequence[str], *, required: bool) -> str | N
     """Draw one filter; None is all values."""
     if required:
         return selected(name, name.capitalize(), known, known[0], 190)
+    if name not in st.session_state and (named := st.query_params.get(name)) in known:
+        st.session_state[name] = named  # links name it as it is, and Streamlit knows it as it is shown
     chosen = st.selectbox(
         name.capitalize(),
         [ALL, *known],
@@ -204,18 +204,3 @@ def _choice(name: Dimension, known: Sequence[str], *, required: bool) -> str | N
         width=190,
     )
     return None if chosen == ALL else chosen
-
-
-def _note_unknown(name: str, known: Sequence[str]) -> None:
-    """Remember a value of the address that there is not: Streamlit would show another in silence.
-
-    Once there is, as a prompt whose first calls have just come, it is chosen if nothing else was.
-    """
-    unknown = st.session_state.setdefault("unknown", {})
-    value = st.query_params.get(name)
-    if value is not None:
-        unknown.pop(name, None)
-        if value not in (ALL, *known):
-            unknown[name] = value
-    elif unknown.get(name) in known:
-        st.session_state[name] = unknown.pop(name)

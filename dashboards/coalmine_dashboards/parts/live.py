@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import streamlit as st
 
-from coalmine_dashboards.api import ApiError, Unauthorised
+from coalmine_dashboards.api import ApiError, Forbidden, NotFound, Refused, Unauthorised
 from coalmine_dashboards.formatting import ago
 from coalmine_dashboards.parts.advice import advise
 from coalmine_dashboards.views.problems import advice_for
@@ -20,6 +20,8 @@ PATIENCE: Final = 30.0
 """A part rests for so many times as long as its questions take the server."""
 LONGEST_S: Final = 30.0
 """Nor longer than this, unless it is refreshed more rarely in any case."""
+_SOON_S: Final = 10.0
+"""What is refreshed more rarely is asked for in between while the server is away."""
 _LAST_WEIGHS: Final = 0.5
 """The last answer among those before, in how long a part's questions take."""
 _TAKES_S: Final[dict[str, float]] = {}
@@ -48,7 +50,7 @@ def live(
             is refreshed less often, by who opens it after that is known.
     """
     st.fragment(_once, run_every=None if every_s is None else pause_s(every_s, _TAKES_S.get(name, 0.0)))(
-        name, fetch, draw, asked, every_s is None
+        name, fetch, draw, asked, every_s
     )
 
 
@@ -76,7 +78,7 @@ def _once(
     fetch: Callable[[], Any],
     draw: Callable[[Any], bool | None],
     asked: Hashable,
-    rests: bool,
+    every_s: float | None,
 ) -> None:
     place, now = f"last {name}", datetime.now(UTC)
     began_s = time.monotonic()
@@ -91,7 +93,8 @@ def _once(
             st.caption(f"Showing the last known data, from {ago(kept[1], now)}.")
             with suppress(ApiError):
                 draw(kept[2])
-        if rests:
+        says_no = isinstance(error, Forbidden | NotFound | Refused)
+        if every_s is None or (every_s > _SOON_S and not says_no):
             draw_again_once(fetch)
         return
     took_s = time.monotonic() - began_s

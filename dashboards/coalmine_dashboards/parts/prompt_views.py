@@ -32,12 +32,13 @@ from coalmine_server.results import TimelineItem
 
 _KEPT_FOR: Final = "1m"
 """How long an answer is shown that reads raw requests or the whole past of a prompt."""
+_EVERY_S: Final = 60.0
 _GROUPS: Final = ("version", "model", "environment", "app")
 _SEGMENT: Final = "segment:"
 """Before the key of a segment, among what tells groups apart."""
 
 
-def heading(prompt: str) -> None:
+def heading(prompt: str, chosen: Chosen) -> None:
     """Draw who cares for a prompt, and what serves it."""
 
     def draw(known: tuple[Care, PromptSummary | None]) -> None:
@@ -56,7 +57,8 @@ def heading(prompt: str) -> None:
             words.append("served nowhere")
         st.caption(" · ".join(words))
 
-    live("prompt-heading", lambda: _care(client(), prompt), draw, asked=prompt, every_s=None)
+    every_s = _EVERY_S if chosen.live else None
+    live("prompt-heading", lambda: _care(client(), prompt), draw, asked=prompt, every_s=every_s)
 
 
 @st.cache_data(ttl=_KEPT_FOR, max_entries=100, show_spinner=False, hash_funcs=BY_VIEWER)
@@ -159,9 +161,12 @@ def _caveats(found: Breakdown) -> str:
     return f"{'; '.join(notes)}. Intervals hold at every look, at {found.alpha:g}."
 
 
-def versions(prompt: str) -> None:
+def versions(prompt: str, chosen: Chosen) -> None:
     """Draw the registered versions with diff, commit, and what each was like when it shipped."""
-    live("prompt-versions", lambda: _versions(client(), prompt), _draw_versions, asked=prompt, every_s=None)
+    every_s = _EVERY_S if chosen.live else None
+    live(
+        "prompt-versions", lambda: _versions(client(), prompt), _draw_versions, asked=prompt, every_s=every_s
+    )
 
 
 def _versions(
@@ -226,7 +231,7 @@ def happened(prompt: str, chosen: Chosen) -> None:
         lambda: _timeline(client(), prompt, chosen.environment, chosen.time_range.key),
         lambda items: _draw_timeline(items, chosen),
         asked=(prompt, chosen.environment, chosen.time_range.key),
-        every_s=None,
+        every_s=_EVERY_S if chosen.live else None,
     )
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 from coalmine_analytics.results.readout import ArmReadout, Readout, ReadoutPath
 from coalmine_dashboards.api import NotFound, segment
 from coalmine_dashboards.parts.charts import draw_chart
+from coalmine_dashboards.parts.choice import several
 from coalmine_dashboards.parts.downloads import downloads
 from coalmine_dashboards.parts.tables import table
 from coalmine_dashboards.parts.viewer import client, local, viewers_mode
@@ -22,6 +23,7 @@ from coalmine_dashboards.views.rollouts import (
     segment_columns,
 )
 from coalmine_registry.records import AllocationEpoch, ExperimentRecord
+from coalmine_schemas.prompts import percent
 
 _CHARTS: Final = 6
 _LOOKS: Final = 150
@@ -77,7 +79,7 @@ def metrics(seen: Compared, arm: ArmReadout) -> None:
     if seen.readout is not None:
         st.markdown(
             f"**{plain(arm.words)}** :gray[Chance of ever rolling a good version back: "
-            f"{seen.readout.alpha:.0%}.]"
+            f"{percent(seen.readout.alpha)}.]"
         )
     rows = metrics_that_matter(arm)
     table(rows, metric_columns(), "Metrics of the treatment against control")
@@ -95,14 +97,8 @@ def effects(seen: Compared, arm: ArmReadout) -> None:
         st.caption("No metric has enough units in both arms yet: the table says how many each needs.")
         return
     default = [name for name in drawable if known[name].role != "shown"][:_CHARTS] or drawable[:_CHARTS]
-    _note_unknown(seen.name, drawable)
-    chosen = st.multiselect(
-        "Metrics",
-        drawable,
-        default=default,
-        key="metric",
-        bind="query-params",
-        label_visibility="collapsed",
+    chosen = several(
+        "metric", "metric with an effect", "Metrics", drawable, default, label_visibility="collapsed"
     )
     st.caption(
         "The line is the effect, treatment minus control; the band is its confidence sequence, which holds "
@@ -150,11 +146,3 @@ def segments(arm: ArmReadout, patterns: Sequence[str], name: str) -> None:
     with st.expander(f"All {len(rows)} comparisons of segments", expanded=bool(patterns)):
         table(rows, segment_columns(units), "Segments, the surest harm first")
         downloads(rows, f"{name}-segments")
-
-
-def _note_unknown(name: str, drawable: list[str]) -> None:
-    """Say which metrics of the address cannot be drawn: Streamlit would leave them out in silence."""
-    asked = st.session_state.setdefault(f"metrics of {name}", st.query_params.get_all("metric"))
-    unknown = [each for each in asked if each not in drawable]
-    if unknown:
-        st.warning(f"No effect of {plain(', '.join(unknown))} is known; those that matter are shown.")

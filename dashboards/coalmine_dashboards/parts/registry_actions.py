@@ -6,7 +6,7 @@ from typing import Final
 
 import streamlit as st
 
-from coalmine_dashboards.api import segment
+from coalmine_dashboards.api import NotFound, Refused, segment
 from coalmine_dashboards.parts.actions import action
 from coalmine_dashboards.parts.affected import deployment_of, here, served
 from coalmine_dashboards.parts.filters import ALL
@@ -142,10 +142,17 @@ def retire_unused(candidates: Sequence[HygieneCandidate]) -> None:
     chosen = st.multiselect("Versions to retire", list(by_name), key="unused", format_func=shown)
 
     def do(why: str) -> str:
+        refused = []
         for name in chosen:
             each = by_name[name]
             path = f"/v1/prompts/{segment(each.name)}/versions/{segment(each.version)}/retire"
-            client().send("POST", path, VersionRecord, {"reason": why})
+            try:
+                client().send("POST", path, VersionRecord, {"reason": why})
+            except (NotFound, Refused) as error:
+                refused.append(f"{name}: {error.detail}")
+        if refused:
+            done = len(chosen) - len(refused)
+            raise Refused(client().url, f"{done} retired; not {'; '.join(refused)}")
         return f"{len(chosen)} retired."
 
     action(

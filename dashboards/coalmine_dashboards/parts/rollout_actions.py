@@ -13,6 +13,7 @@ from coalmine_dashboards.parts.viewer import client
 from coalmine_registry.freeze_records import FreezeRecord, Panic
 from coalmine_registry.roles import Role
 from coalmine_rollouts.records import SERVING, Rollout, RolloutCommand
+from coalmine_schemas.prompts import percent
 
 _Command = Literal["pause", "resume", "approve", "rebase", "promote", "abort"]
 _DONE: Final[Mapping[_Command, str]] = {
@@ -50,7 +51,7 @@ def rollout_actions(rollout: Rollout, weight: float) -> None:
                     rollout,
                     "pause",
                     "Pause",
-                    f"{name} stays at {weight:.0%}. Harm is still watched, and takes it back.",
+                    f"{name} stays at {percent(weight)}. Harm is still watched, and takes it back.",
                     seen,
                 )
             if rollout.state == "pending" or rollout.plan.needs_approval(rollout.stage + 1):

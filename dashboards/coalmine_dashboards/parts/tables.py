@@ -46,22 +46,23 @@ class Column(Generic[_Row]):
     """True: long texts, over several lines."""
 
 
-def table(rows: Sequence[_Row], columns: Sequence[Column[_Row]], name: str) -> None:
-    """Draw a table of at most `MOST_ROWS` rows, and say how many more there are; its first column names them.
+def table(rows: Sequence[_Row], columns: Sequence[Column[_Row]], name: str, *, most: int = MOST_ROWS) -> None:
+    """Draw a table, and say how many more rows there are; its first column names them.
 
     Args:
         rows: In order: the first are drawn.
         columns: From left to right.
         name: What the table shows, for screen readers.
+        most: Rows that are drawn.
     """
-    st.html(table_html(rows[:MOST_ROWS], columns, name))
-    say_more(len(rows))
+    st.html(table_html(rows[:most], columns, name))
+    say_more(len(rows), most)
 
 
-def say_more(rows: int) -> None:
+def say_more(rows: int, most: int = MOST_ROWS) -> None:
     """Draw how many rows of so many a table leaves out, if it does."""
-    if rows > MOST_ROWS:
-        st.caption(f"The first {MOST_ROWS} of {count(rows)} rows. The downloads have all of them.")
+    if rows > most:
+        st.caption(f"The first {most} of {count(rows)} rows. The downloads have all of them.")
 
 
 def table_html(rows: Sequence[_Row], columns: Sequence[Column[_Row]], name: str) -> str:

@@ -13,7 +13,9 @@ from coalmine_alerts.results.rules import KnownRule
 from coalmine_dashboards.api import ApiError
 from coalmine_dashboards.parts.advice import advise
 from coalmine_dashboards.parts.charts import draw_chart
+from coalmine_dashboards.parts.choice import one_of_few
 from coalmine_dashboards.parts.downloads import downloads
+from coalmine_dashboards.parts.filters import one_of
 from coalmine_dashboards.parts.tables import table
 from coalmine_dashboards.parts.viewer import client, local, told
 from coalmine_dashboards.views.alerts import (
@@ -50,13 +52,11 @@ def draw_threshold_test(rules_of_server: Callable[[], list[KnownRule]]) -> None:
         return
     by_name = {rule.name: rule for rule in rules}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("Rule", list(by_name), key="rule", bind="query-params", width=240)
+        name = one_of("rule", "Rule", list(by_name))
         if name is None:
             return
         thresholds = {each.name: each.value for each in by_name[name].thresholds}
-        threshold = st.selectbox(
-            "Threshold", list(thresholds), key="threshold", bind="query-params", width=200
-        )
+        threshold = one_of("threshold", "Threshold", list(thresholds))
         if threshold is None:
             return
         values = st.text_input(
@@ -67,14 +67,7 @@ def draw_threshold_test(rules_of_server: Callable[[], list[KnownRule]]) -> None:
             help=f"As alerts.yaml would have them, with commas between; at most {_MOST_VALUES}.",
             width=240,
         )
-        period = st.segmented_control(
-            "Over the last",
-            list(_PERIODS),
-            default="1d",
-            required=True,
-            key="period",
-            bind="query-params",
-        )
+        period = one_of_few("period", "period", "Over the last", list(_PERIODS), "1d")
         pressed = st.button("Try on the past", key="try-threshold", icon=":material/history:")
     st.caption(f"{plain(by_name[name].summary)}. Configured: {threshold} {plain(thresholds[threshold])}.")
     asked = (name, threshold, values, period)

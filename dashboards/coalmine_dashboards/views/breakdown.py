@@ -51,9 +51,12 @@ def place_columns(
         metric: That it is about.
         groups: By name.
     """
-    best = set(metric.best)
+    alone = len(metric.values) < 2
+    best = set() if alone else set(metric.best)
 
     def apart(row: BreakdownValue) -> str:
+        if alone:
+            return UNKNOWN
         others = [name_of(each) for each in row.not_told_apart_from]
         return ", ".join(others) if others else "nothing: it differs from all"
 

@@ -246,9 +246,14 @@ def spending_items(found: Spending) -> list[HealthItem]:
     tone: Tone = "bad" if any(_is_passed(each) for each in late) else "notice" if late else "good"
     names = ", ".join(f"{each.name} on {each.passes_on}" for each in late)
     return [
-        HealthItem("Today (UTC)", money(found.today.spent_usd), "plain", "Since midnight UTC."),
+        HealthItem("Today (UTC)", money(found.today.spent_usd), "plain", f"Since midnight UTC. {_KNOWN}"),
         HealthItem("Today, forecast", forecast(found.today), "plain", _FORECAST),
-        HealthItem("This month", money(found.month.spent_usd), "plain", "Since the first of the month, UTC."),
+        HealthItem(
+            "This month",
+            money(found.month.spent_usd),
+            "plain",
+            f"Since the first of the month, UTC. {_KNOWN}",
+        ),
         HealthItem("This month, forecast", forecast(found.month), "plain", _FORECAST),
         HealthItem(
             "Budgets",
@@ -259,6 +264,7 @@ def spending_items(found: Spending) -> list[HealthItem]:
     ]
 
 
+_KNOWN: Final = "Calls whose cost is not known are not in it."
 _FORECAST: Final = (
     "At the end of it, by weekday and the level of the last week, with an 80 % interval; needs seven days."
 )
@@ -282,7 +288,7 @@ def budget_columns() -> list[Column[Standing]]:
             "Period", lambda row: f"{row.period} from {row.since}", "Days are UTC.", text=True, vital=False
         ),
         Column("Budget, USD", lambda row: money(row.budget_usd)),
-        Column("Spent", _spent, "Of the budget. Calls whose cost is not known are not in it."),
+        Column("Spent", _spent, f"Of the budget. {_KNOWN}"),
         Column("Forecast, USD", forecast, _FORECAST),
         Column("State", _state, text=True),
         Column("Owner", lambda row: row.owner or UNKNOWN, text=True, vital=False),

@@ -1,6 +1,8 @@
 """Experiments and their arms as rows of tables."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from coalmine_analytics.results.readout import ArmReadout, Readout
 from coalmine_consumers.results import ExperimentRow
@@ -9,6 +11,7 @@ from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.tables import Column, Html, When
 from coalmine_dashboards.views.rollouts import weights_of
 from coalmine_registry.records import ExperimentRecord
+from coalmine_schemas.prompts import percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,18 @@ class Listed:
     """None: only events tell of it."""
     seen: ExperimentRow | None
     """None without requests."""
+
+
+def listed_rows(rows: Sequence[Listed]) -> list[dict[str, Any]]:
+    """What the list shows, for downloads: what the registry knows of each, and its requests."""
+    return [
+        {
+            "name": each.name,
+            "requests": None if each.seen is None else each.seen.requests,
+            **({} if each.record is None else asdict(each.record)),
+        }
+        for each in rows
+    ]
 
 
 def experiment_columns(when: When) -> list[Column[Listed]]:
@@ -34,7 +49,7 @@ def experiment_columns(when: When) -> list[Column[Listed]]:
     def arms(row: Listed) -> str:
         if row.record is None:
             return UNKNOWN if row.seen is None else ", ".join(row.seen.arms)
-        return ", ".join(f"{arm.variant} {arm.version} ({arm.weight:.0%})" for arm in row.record.arms)
+        return ", ".join(f"{arm.variant} {arm.version} ({percent(arm.weight)})" for arm in row.record.arms)
 
     def state(row: Listed) -> str:
         if row.record is None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from coalmine_consumers.results import Facets
 from coalmine_dashboards.api import (
@@ -28,6 +28,8 @@ with cm.call("support-refund", version="1.2.0", model="gpt-4o-mini", unit_id="us
     reply = client.chat.completions.create(model=call.model, messages=messages)
     call.record(reply)
 cm.feedback(call.request_id, thumbs="up")"""
+
+_MEASURED: Final = ("prompt", "environment", "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +104,18 @@ def nothing_yet() -> Advice:
     )
 
 
-def unknown_choice(kind: str, value: str, instead: str | None = None) -> Advice:
+def unknown_choice(kind: str, value: str, instead: str) -> Advice:
     """Returns the message for a link that names what there is not.
 
     Args:
-        kind: Of the filter.
+        kind: What is chosen.
         value: What the link names.
-        instead: What is shown; None: all.
+        instead: What is shown.
     """
-    why = "it is none of the periods above" if kind == "time" else "there are no calls of it"
+    why = "there are no calls of it" if kind in _MEASURED else "it is none of the choices here"
     return Advice(
         title=f"No {kind} is called {value}",
-        text=f"The link of this page names it, but {why}; {instead or f'all {kind}s'} "
-        f"{'is' if instead else 'are'} shown.",
+        text=f"The link of this page names it, but {why}. Shown instead: {instead}.",
         tone="warning",
     )
 

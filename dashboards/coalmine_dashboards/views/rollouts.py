@@ -8,13 +8,22 @@ from pydantic import TypeAdapter, ValidationError
 
 from coalmine_analytics.results.readout import ArmReadout, LimitReadout, MetricReadout, SegmentReadout
 from coalmine_analytics.results.verdicts import Role, Verdict
-from coalmine_dashboards.formatting import UNKNOWN, count, difference, figure, interval, lasting, percent
+from coalmine_dashboards.formatting import (
+    UNKNOWN,
+    count,
+    difference,
+    figure,
+    interval,
+    lasting,
+    percent,
+)
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.tables import Column, Html, Told, Tone, When, dot
 from coalmine_dashboards.views.health import HealthItem
 from coalmine_dashboards.views.markup import escape
 from coalmine_registry.records import AllocationEpoch
 from coalmine_rollouts.records import Rollout, RolloutDecision, RolloutHold, RolloutStatus, State
+from coalmine_schemas.prompts import percent as percent_of_weight
 
 TONES: Final[dict[State, Tone]] = {
     "pending": "notice",
@@ -151,7 +160,7 @@ def stages_track(rollout: Rollout) -> str:
     plan = rollout.plan
     steps = [
         (
-            percent(stage.weight, 0 if stage.weight >= 0.01 else 2),
+            percent_of_weight(stage.weight),
             f"{stage.min_time}, {stage.min_units:,} units, {stage.gate.replace('_', ' ')}",
             plan.needs_approval(place),
         )
@@ -294,10 +303,10 @@ def decision_columns(when: When, told: Told) -> list[Column[RolloutDecision]]:
 
 
 def weights_of(weights: Mapping[str, float] | None) -> str:
-    """`treatment 20 %, control 80 %`."""
+    """`treatment 20%, control 80%`."""
     if weights is None:
         return "unchanged"
-    return ", ".join(f"{arm} {percent(share, 0 if share >= 0.01 else 2)}" for arm, share in weights.items())
+    return ", ".join(f"{arm} {percent_of_weight(share)}" for arm, share in weights.items())
 
 
 def _by(actor: str) -> str:

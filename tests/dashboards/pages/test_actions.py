@@ -19,7 +19,16 @@ def test_panic_goes_back_to_what_served_before(page: Page, demo: DemoDashboard) 
     expect(dialog).to_contain_text(rollout["prompt"], timeout=WITHIN_MS)
     dialog.get_by_role("button", name="Panic").click()
     expect(dialog).to_contain_text("Give a reason first", timeout=WITHIN_MS)
-    dialog.get_by_label("Reason").fill("it answers in verse")
+    dialog.get_by_label("Reason").press_sequentially("it answers ")
+    httpx2.post(
+        f"{demo.server_url}/v1/rollouts/{rollout['id']}/pause",
+        json={"reason": "somebody else acts"},
+        headers={"Authorization": f"Bearer {demo.token}"},
+        trust_env=False,
+    ).raise_for_status()
+    expect(page.get_by_text("somebody else acts").first).to_be_visible(timeout=WITHIN_MS)
+    dialog.get_by_label("Reason").press_sequentially("in verse")
+    expect(dialog.get_by_label("Reason")).to_have_value("it answers in verse")
     dialog.get_by_role("button", name="Panic").click()
     expect(dialog).not_to_be_visible(timeout=WITHIN_MS)
     expect(page.get_by_test_id("stToast").first).to_be_visible(timeout=WITHIN_MS)

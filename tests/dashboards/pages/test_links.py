@@ -139,13 +139,17 @@ def test_what_a_link_names_stays_in_its_address_if_it_would_be_chosen_anyway(
     assert parse_qs(urlsplit(page.url).query) == parse_qs(urlsplit(path).query)
 
 
-def test_the_view_of_one_page_is_not_missed_on_the_next(page: Page, demo: DemoDashboard) -> None:
-    opened(page, f"{demo.url}/prompt?prompt=support-refund&view=Versions")
-    page.get_by_role("link", name="Requests and feedback").click()
-    expect(page.get_by_text("requests listed below")).to_be_visible(timeout=WITHIN_MS)
+def test_choices_of_one_page_that_mean_another_on_the_next_stay_behind(
+    page: Page, demo: DemoDashboard
+) -> None:
+    opened(page, f"{demo.url}/prompt?prompt=support-refund&view=Side by side&by=model")
+    page.get_by_role("link", name="Cost", exact=True).click()
+    expect(page.get_by_role("radio", name="prompt")).to_be_checked(timeout=WITHIN_MS)
     at_rest(page)
-    assert page.get_by_text("There is no view").count() == 0
-    assert "view" not in parse_qs(urlsplit(page.url).query)
+    assert page.get_by_text("No view is called").count() == 0
+    assert parse_qs(urlsplit(page.url).query) == {"prompt": ["support-refund"]}
+    page.go_back()
+    expect(page.get_by_role("combobox", name="Compare by")).to_have_value("model", timeout=WITHIN_MS)
 
 
 def test_going_back_brings_the_view_before(page: Page, demo: DemoDashboard) -> None:

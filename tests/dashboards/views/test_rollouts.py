@@ -12,6 +12,7 @@ from coalmine_dashboards.views.rollouts import (
     metrics_that_matter,
     stage_of,
     stages_track,
+    weights_of,
 )
 from coalmine_rollouts.records import AppBehind
 from tests.support.doubles.rollout_answers import BEGAN, a_look, a_rollout, a_status, decisions
@@ -32,6 +33,11 @@ def test_the_stages_say_in_words_what_is_done_and_what_comes() -> None:
     assert track.count(" <small>to come</small>") == 2
     assert stages_track(a_rollout(stage=2, state="completed")).count("<small>done</small>") == 3
     assert 'aria-current="step"' not in stages_track(a_rollout(stage=0, started_at=None, state="pending"))
+
+
+def test_weights_are_not_rounded_to_none_or_all() -> None:
+    assert weights_of({"treatment": 0.005, "control": 0.995}) == "treatment 0.5%, control 99.5%"
+    assert weights_of({"treatment": 0.125, "control": 0.875}) == "treatment 12.5%, control 87.5%"
 
 
 def test_an_application_that_has_not_followed_is_said_without_hovering() -> None:

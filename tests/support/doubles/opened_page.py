@@ -1,11 +1,14 @@
 """A page of the dashboard, run by Streamlit's own test harness."""
 
+import re
 from collections.abc import Callable
 
 from streamlit.testing.v1 import AppTest
 
 from coalmine_dashboards.parts.links import PageName
 
+_MATHEMATICS = re.compile(r"(?<!\\)\$")
+"""Two of them set what is between as a formula."""
 Open = Callable[..., AppTest]
 """Opens a page with the query of its address."""
 
@@ -19,6 +22,8 @@ def opened_page(name: PageName, **query: str) -> AppTest:
         page.query_params[parameter] = value
     page.run()
     assert not page.exception, page.exception
+    said = (*page.markdown, *page.caption, *page.subheader, *page.info, *page.warning, *page.error)
+    assert [each.value for each in said if _MATHEMATICS.search(each.value)] == []
     return page
 
 
