@@ -21,7 +21,7 @@ from coalmine_evals.runs.budget import Budget
 from coalmine_evals.runs.cache import AnswerCache
 from coalmine_evals.runs.candidates import Fetch, side_of_text
 from coalmine_evals.runs.cost import Estimate, estimate
-from coalmine_evals.runs.engine import Progress, Work, answered, bound
+from coalmine_evals.runs.engine import Progress, Work, answered, ready
 from coalmine_evals.runs.outcome import spent_on
 from coalmine_evals.runs.paid_once import Purse, RunModels
 from coalmine_evals.runs.run import Asked, Ended, Judge, begin, finish, resumed
@@ -218,7 +218,7 @@ def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
         or repeats < suite.repeats
         or wanted.split not in (None, suite.split),
         leaks=functools.partial(_leaks, wanted.cases.every, sides["candidate"]),
-        work=Work(cases, repeats, sides, bound(scorers, models)),
+        work=Work(cases, repeats, sides, ready(scorers, models)),
         started_by=wanted.started_by,
         arguments=wanted.arguments,
     )

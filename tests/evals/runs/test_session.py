@@ -169,13 +169,8 @@ def test_errors_are_unscored_and_asked_for_again_by_a_run_that_goes_on(tmp_path:
     assert len(server.asked) == 11
 
 
-def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
-    reached = threading.Event()
-
-    def answer(asked: Asked) -> Reply:
-        if asked.number == 10:
-            reached.set()
-        return right(asked)
+def stopped_when(reached: threading.Event) -> Callable[[asyncio.Event], None]:
+    """Stops a run once an event of another thread is set."""
 
     def when_reached(event: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
@@ -186,9 +181,20 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
 
         threading.Thread(target=wait, daemon=True).start()
 
+    return when_reached
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    reached = threading.Event()
+
+    def answer(asked: Asked) -> Reply:
+        if asked.number == 10:
+            reached.set()
+        return right(asked)
+
     wanted = both(cases(15, repeats=2))
     with llm_server(answer) as server, closing(World(tmp_path, server)) as world:
-        stopped = world.run(wanted, stop=when_reached, concurrency=2)
+        stopped = world.run(wanted, stop=stopped_when(reached), concurrency=2)
         assert stopped.stopped == "it was stopped"
         assert world.store.run(stopped.run.id).state == "interrupted"
         assert len(server.asked) == len(world.store.kept(stopped.run.id)) < 60
@@ -237,6 +243,69 @@ def test_no_budget_can_be_kept_without_a_price(tmp_path: Path) -> None:
     ):
         world.run(wanted)
     assert server.asked == []
+
+
+def test_answers_without_text_that_were_paid_for_count_towards_the_budget(tmp_path: Path) -> None:
+    def thinks_only(asked: Asked) -> Reply:
+        return right(asked) if asked.number % 3 == 1 else Reply(chat(None))
+
+    with llm_server(thinks_only) as server, closing(World(tmp_path, server)) as world:
+        stopped = world.run(replace(both(cases(40)), budget_nano_usd=10 * 21_000 + 5_000))
+    assert "the next answer may cost" in (stopped.stopped or "")
+    assert len(server.asked) == 10
+    assert stopped.run.baseline is not None
+    sides = (stopped.run.candidate.cost_nano_usd, stopped.run.baseline.cost_nano_usd)
+    assert sum(each or 0 for each in sides) == stopped.run.spent_nano_usd == 10 * 21_000
+
+
+@pytest.mark.parametrize(
+    ("judge", "budget_nano_usd", "said"),
+    [
+        ({"judge": "judge-tone@1.0.0", "provider": "anthropic"}, None, "no key for anthropic"),
+        ({"judge": "judge-gone@1.0.0"}, None, "judge-gone"),
+        ({"judge": "judge-tone@1.0.0", "model": "our-own-2026-01-01"}, 10**9, "no price is known for our"),
+    ],
+)
+def test_a_judge_that_cannot_be_asked_is_known_before_anything_is_paid(
+    tmp_path: Path, judge: dict[str, object], budget_nano_usd: int | None, said: str
+) -> None:
+    wanted = replace(_judged(judge), budget_nano_usd=budget_nano_usd)
+    with (
+        llm_server(right) as server,
+        closing(World(tmp_path, server)) as world,
+        pytest.raises(InvalidParameter, match=said),
+    ):
+        world.run(wanted)
+    assert server.asked == []
+
+
+def test_what_a_judge_failed_to_score_is_asked_again_by_a_run_that_goes_on(tmp_path: Path) -> None:
+    failed = threading.Event()
+
+    def answer(asked: Asked) -> Reply:
+        if "response_format" not in asked.body:
+            return right(asked)
+        if not failed.is_set():
+            if sum("response_format" in each.body for each in server.asked) == 5:
+                failed.set()
+            return Reply({"error": {"message": "no"}}, 400)
+        return Reply(chat('{"reasoning": "", "addresses_judge": false, "verdict": 5}'))
+
+    wanted = _judged({"judge": "judge-tone@1.0.0", "samples": 1})
+    with llm_server(answer) as server, closing(World(tmp_path, server)) as world:
+        stopped = world.run(wanted, stop=stopped_when(failed), concurrency=2)
+        kept = world.store.kept(stopped.run.id)
+        assert any(each.output.error is None and each.scores["kind"].value is None for each in kept)
+        ended = world.run(replace(wanted, resume=stopped.run.id))
+        assert [each.unscored for each in ended.run.candidate.metrics] == [0, 0]
+        assert sum("response_format" not in each.body for each in server.asked) == 20
+
+
+def _judged(judge: dict[str, object]) -> Wanted:
+    kind = {"scorer": "llm_judge", "settings": judge, "role": "advisory"}
+    found = _SUITE.to_json()
+    suite = suite_of("refunds", {**found, "metrics": {"right": "contains", "kind": kind}}, "refunds.yaml")
+    return Wanted(replace(cases(20), suite=suite), "support-refund@1.1.0")
 
 
 def test_what_fails_from_the_start_is_not_tried_to_the_end(tmp_path: Path) -> None:
