@@ -32,9 +32,7 @@ class Fake:
         self.asked += 1
         text = None if request.model == "broken" else f"{self.asked}"
         await asyncio.sleep(0)
-        return Output(
-            text, None if text else "broken", cost_nano_usd=5 if text else None, answered_at=_NOW
-        )
+        return Output(text, None if text else "broken", cost_nano_usd=5 if text else None, answered_at=_NOW)
 
 
 def with_cache(path: Path, work: Callable[[AnswerCache], Awaitable[None]], **settings: Any) -> None:
