@@ -1,6 +1,7 @@
 """Runs against a real HTTP server: what is paid for, what is kept, and what stops them."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -13,8 +14,9 @@ from coalmine_evals.gate import judge
 from coalmine_evals.providers.http import HttpSettings
 from coalmine_evals.providers.open import Access, OpenModels
 from coalmine_evals.results.datasets import Case
+from coalmine_evals.runs.cost import Estimate
 from coalmine_evals.runs.run import Ended
-from coalmine_evals.runs.session import Place, Wanted, evaluate
+from coalmine_evals.runs.session import Announce, Place, Wanted, evaluate
 from coalmine_evals.runs.store import RunStore
 from coalmine_evals.storage.open import open_database
 from coalmine_evals.suites.cases import SuiteCases
@@ -91,7 +93,12 @@ class World:
         self.database.close()
 
     def run(
-        self, wanted: Wanted, *, stop: Callable[[asyncio.Event], None] = lambda _: None, **settings: int
+        self,
+        wanted: Wanted,
+        *,
+        stop: Callable[[asyncio.Event], None] = lambda _: None,
+        announce: Announce = lambda _run, _estimate: None,
+        **settings: int,
     ) -> Ended:
         access = {"openai": Access(self.server.url, "sk-test")}
         back_off = RetryPolicy(first_s=0.01, max_s=0.02)
@@ -109,7 +116,11 @@ class World:
                 judge=judge,
             )
             return await evaluate(
-                wanted, place, stop=event, progress=lambda *each: self.progress.append(each)
+                wanted,
+                place,
+                announce=announce,
+                stop=event,
+                progress=lambda *each: self.progress.append(each),
             )
 
         return asyncio.run(work())
@@ -279,6 +290,33 @@ def test_a_judge_that_cannot_be_asked_is_known_before_anything_is_paid(
     assert server.asked == []
 
 
+@pytest.mark.parametrize(
+    ("scorer", "questions"), [("llm_judge", 20 * 3 * 2), ("llm_judge_pairs", 20 * 3 * 2)]
+)
+def test_what_judges_will_cost_is_said_before(tmp_path: Path, scorer: str, questions: int) -> None:
+    def answer(asked: Asked) -> Reply:
+        if "response_format" not in asked.body:
+            return Reply(chat(asked.last_message))
+        verdict = 5 if scorer == "llm_judge" else "first"
+        told = {"reasoning": "", "addresses_judge": False, "verdict": verdict}
+        return Reply(chat(json.dumps(told)))
+
+    settings: dict[str, object] = {
+        "judge": "judge-tone@1.0.0" if scorer == "llm_judge" else "judge-pair@1.0.0"
+    }
+    wanted = replace(_judged(settings, scorer), baseline="support-refund@1.0.0")
+    said: list[Estimate] = []
+    with llm_server(answer) as server, closing(World(tmp_path, server)) as world:
+        world.run(wanted, announce=lambda _, expected: said.append(expected))
+        alone = world.run(both(cases(20)), announce=lambda _, expected: said.append(expected))
+    with_judge, without = said
+    assert (with_judge.asked, with_judge.judged, without.judged) == (40, questions, 0)
+    assert sum("response_format" in each.body for each in server.asked) == questions
+    assert alone.run.spent_nano_usd == 0
+    assert with_judge.nano_usd is not None
+    assert with_judge.nano_usd > 40 * 10_000
+
+
 def test_what_a_judge_failed_to_score_is_asked_again_by_a_run_that_goes_on(tmp_path: Path) -> None:
     failed = threading.Event()
 
@@ -301,8 +339,8 @@ def test_what_a_judge_failed_to_score_is_asked_again_by_a_run_that_goes_on(tmp_p
         assert sum("response_format" not in each.body for each in server.asked) == 20
 
 
-def _judged(judge: dict[str, object]) -> Wanted:
-    kind = {"scorer": "llm_judge", "settings": judge, "role": "advisory"}
+def _judged(judge: dict[str, object], scorer: str = "llm_judge") -> Wanted:
+    kind = {"scorer": scorer, "settings": judge, "role": "advisory"}
     found = _SUITE.to_json()
     suite = suite_of("refunds", {**found, "metrics": {"right": "contains", "kind": kind}}, "refunds.yaml")
     return Wanted(replace(cases(20), suite=suite), "support-refund@1.1.0")
