@@ -16,6 +16,7 @@ from coalmine_evals.results.runs import Side
 from coalmine_evals.runs.answers import KeptAnswer, SideName
 from coalmine_evals.runs.engine import Done, Work
 from coalmine_evals.runs.sides import SideIdentity
+from coalmine_evals.scorers.scoring import why_none
 from coalmine_evals.scorers.summary import summary_of
 from coalmine_evals.suites.suite import Suite, SuiteMetric
 from coalmine_schemas.errors import InvalidParameter
@@ -140,5 +141,12 @@ def _warnings(done: Done, work: Work, *, partial: bool) -> list[str]:
         size = f"{len(work.cases)} cases, {work.repeats} answers to each"
         found.append(f"{size}: not what the suite says, so the run is no evidence")
     outputs = {side: [each.output for each in answers] for side, answers in by_side.items()}
+    for metric in work.scorers:
+        for side, answers in by_side.items():
+            lacking = [each for each in answers if each.scores[metric].value is None]
+            if lacking:
+                first = min(lacking, key=lambda each: each.unit)
+                why = f"{first.case}: {why_none(first.scores[metric])}"
+                found.append(f"{metric} has no score for answers of the {side}, e.g. {why:.300}")
     remedy = "run both again with --fresh"
     return [*found, *provenance_warnings(outputs["candidate"], outputs["baseline"], remedy)]

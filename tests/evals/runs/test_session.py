@@ -339,6 +339,23 @@ def test_what_a_judge_failed_to_score_is_asked_again_by_a_run_that_goes_on(tmp_p
         assert sum("response_format" not in each.body for each in server.asked) == 20
 
 
+@pytest.mark.parametrize(
+    ("scorer", "judge"), [("llm_judge", "judge-tone@1.0.0"), ("llm_judge_pairs", "judge-pair@1.0.0")]
+)
+def test_a_run_says_why_answers_have_no_score(tmp_path: Path, scorer: str, judge: str) -> None:
+    def answer(asked: Asked) -> Reply:
+        return Reply(chat(asked.last_message if "response_format" not in asked.body else "no JSON"))
+
+    wanted = replace(_judged({"judge": judge}, scorer), baseline="support-refund@1.0.0")
+    with llm_server(answer) as server, closing(World(tmp_path, server)) as world:
+        ended = world.run(wanted)
+    assert ended.run.gate is not None
+    told = " ".join(ended.run.gate.warnings)
+    for side in ("candidate", "baseline"):
+        said = f"kind has no score for answers of the {side}, e.g. c000: no verdict: not JSON as asked for"
+        assert said in told
+
+
 def _judged(judge: dict[str, object], scorer: str = "llm_judge") -> Wanted:
     kind = {"scorer": scorer, "settings": judge, "role": "advisory"}
     found = _SUITE.to_json()
