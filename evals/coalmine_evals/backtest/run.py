@@ -16,7 +16,7 @@ from coalmine_evals.results.datasets import Case
 from coalmine_evals.runs.sides import RunSide
 from coalmine_evals.scorers.reference import unscored
 from coalmine_evals.scorers.scoring import scored
-from coalmine_schemas.errors import CoalmineError, Terminal
+from coalmine_schemas.errors import CoalmineError, InvalidParameter, Terminal
 
 PREFERRED: Final = "preferred"
 """Name of the metric of a judge of pairs."""
@@ -107,7 +107,13 @@ async def compare_all(
 
 
 async def _one(case: Case, candidate: RunSide, baseline: RunSide, scorers: Mapping[str, Scorer]) -> Compared:
-    new, old = await asyncio.gather(candidate.answer(case, 0), baseline.answer(case, 0))
+    try:
+        for side in (candidate, baseline):
+            side.request(case)
+    except InvalidParameter as error:  # an input that one of them does not take: neither is asked
+        new = old = Output(None, str(error).removeprefix(f"case {case.id}: "))
+    else:
+        new, old = await asyncio.gather(candidate.answer(case, 0), baseline.answer(case, 0))
     made = await asyncio.gather(*(_scores(each, case, new, old) for each in scorers.values()))
     return Compared(case, new, old, dict(zip(scorers, made, strict=True)))
 
@@ -185,10 +191,9 @@ def _sentence(
 ) -> str:
     if outcome == "invalid" or difference is None or smallest is None:
         reasons = Counter(
-            str(score.details.get("unscored", "no score"))
+            str(without[0].details.get("unscored", "no score"))
             for each in compared
-            for score in each.scores[metric][:1]
-            if score.value is None
+            if (without := [score for score in each.scores[metric] if score.value is None])
         )
         usual = f"; most often: {reasons.most_common(1)[0][0]}" if reasons else ""
         return f"{reasons.total():,} of {len(compared):,} inputs have no score, so nothing can be said{usual}"

@@ -2,14 +2,14 @@
 
 import asyncio
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from coalmine_evals.continuous.requests import Texts
-from coalmine_evals.records import Output, Score, Scorer
+from coalmine_evals.records import Output, Scorer
 from coalmine_evals.results.datasets import Case
-from coalmine_evals.scorers.scoring import scored
+from coalmine_evals.scorers.scoring import said, scored, why_none
 from coalmine_schemas.errors import CoalmineError
 
 AT_ONCE: Final = 16
@@ -87,12 +87,5 @@ async def _verdict(scorer: Scorer, case: Case, output: str, timeout_s: float) ->
     except CoalmineError as error:  # nothing can be scored until something is changed: say what
         return Verdict(None, str(error)[:_LONGEST_REASON], None, 0)
     if score.value is None:
-        reason = _said(score, ("unscored", "failures", "reason", "error")) or "the scorer gave no score"
-        return Verdict(None, reason[:_LONGEST_REASON], None, score.cost_nano_usd)
-    return Verdict(score.value, None, _said(score, ("reasoning", "rationale")), score.cost_nano_usd)
-
-
-def _said(score: Score, names: Sequence[str]) -> str | None:
-    found = (score.details.get(name) for name in names)
-    texts = (each[0] if isinstance(each, list) and each else each for each in found)
-    return next((each for each in texts if isinstance(each, str) and each), None)
+        return Verdict(None, why_none(score)[:_LONGEST_REASON], None, score.cost_nano_usd)
+    return Verdict(score.value, None, said(score, ("reasoning", "rationale")), score.cost_nano_usd)

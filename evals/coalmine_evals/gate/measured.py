@@ -65,7 +65,8 @@ class Measured:
         if self.drop is None or self.margin <= 0:
             return None
         if self.interval is not None and bool(self.interval.alike):  # the rule of three: not a root
-            return max(int(np.ceil(self.cases * self.drop / self.margin - 1e-9)), 2)
+            unseen = -np.log(ALPHA) / self.clusters  # beyond 1 with fewer than three clusters
+            return max(int(np.ceil(self.cases * unseen / self.margin - 1e-9)), 2)
         return cases_needed(self.drop, self.cases, self.margin)
 
 

@@ -11,13 +11,13 @@ import numpy as np
 
 from coalmine_analytics.arrays import FloatArray
 from coalmine_evals.datasets.columns import case_of_columns, column_of
-from coalmine_evals.datasets.jsonl import read_cases, read_lines
+from coalmine_evals.datasets.jsonl import read_lines
 from coalmine_evals.gate.provenance import provenance_warnings
-from coalmine_evals.providers.recorded import read_outputs
+from coalmine_evals.providers.recorded import CASE_KEYS, read_outputs
 from coalmine_evals.records import GateInput, MetricScores, Output, Score, Scorer
 from coalmine_evals.reports.texts import CaseTexts
 from coalmine_evals.results.datasets import Case
-from coalmine_evals.scorers.scoring import scored
+from coalmine_evals.scorers.scoring import scored, why_none
 from coalmine_evals.suites.suite import SuiteMetric
 from coalmine_schemas.mistakes import InvalidFile, Mistakes
 from coalmine_schemas.prompts.errors import InvalidPrompt
@@ -125,25 +125,25 @@ def _columns_of(path: Path) -> str:
 
 
 def read_sides(
-    candidate: Path, baseline: Path, cases: Path | None = None, mapping: Mapping[str, str] | None = None
+    candidate: Path,
+    baseline: Path,
+    cases: Sequence[Case] | None = None,
+    mapping: Mapping[str, str] | None = None,
 ) -> Recorded:
     """Reads a file of answers for each side: lines of `{"case": ..., "output": ...}`.
 
     Args:
         candidate: JSON Lines; several lines of a case are its repeats.
         baseline: The same of the baseline.
-        cases: File of cases; None: the lines of answers have their fields, too, such as `expected`, and each
+        cases: The cases; None: the lines of answers have their fields, too, such as `expected`, and each
             case that either side answered is one.
-        mapping: Fields of cases by column.
+        mapping: Fields of cases by column, where lines have them.
 
     Raises:
-        InvalidFile: A file has mistakes, or a file of answers knows none of the cases.
+        InvalidFile: A file has mistakes, lines expect different answers to one case, or a file of answers
+            knows none of the cases.
     """
-    if cases is None:
-        beside = {case.id: case for path in (baseline, candidate) for case in _cases_beside(path, mapping)}
-        known = list(beside.values())
-    else:
-        known = read_cases(cases, mapping=mapping)
+    known = _cases_beside((baseline, candidate), mapping) if cases is None else cases
     names = {case.id for case in known}
     found = []
     for path in (candidate, baseline):
@@ -157,16 +157,32 @@ def read_sides(
     return Recorded(known, *found)
 
 
-def _cases_beside(path: Path, mapping: Mapping[str, str] | None) -> list[Case]:
-    columns = {**USUAL_COLUMNS, **(mapping or {})}
+def _cases_beside(paths: Sequence[Path], mapping: Mapping[str, str] | None) -> list[Case]:
+    columns = {**USUAL_COLUMNS, "id": f"{'|'.join(CASE_KEYS)}|", **(mapping or {})}
     cases: dict[str, Case] = {}
-    mistakes = Mistakes(f"{path.name}:")
-    for number, line in read_lines(path, mistakes):
-        with mistakes.noted(f"{number}: "):
-            case = case_of_columns(line, columns)
-            cases.setdefault(case.id, case)
-    mistakes.tell()
+    for path in paths:
+        mistakes = Mistakes(f"{path.name}:")
+        for number, line in read_lines(path, mistakes):
+            with mistakes.noted(f"{number}: "):
+                case = case_of_columns(line, columns)
+                cases[case.id] = _joined(cases.get(case.id, case), case)
+        mistakes.tell()
     return list(cases.values())
+
+
+def _joined(known: Case, case: Case) -> Case:
+    """A case of which several lines say something, one perhaps more than another."""
+    if known.expected is None:
+        known = replace(known, expected=case.expected)
+    elif case.expected not in (None, known.expected):
+        remedy = f"another line of {case.id} expects {known.expected!r:.100}: say the same, or give --cases"
+        raise InvalidPrompt("expected", case.expected, remedy)
+    return replace(
+        known,
+        capabilities=known.capabilities or case.capabilities,
+        cluster=case.cluster if known.cluster == known.id else known.cluster,
+        must_pass=known.must_pass or case.must_pass,
+    )
 
 
 def _output(line: Mapping[str, Any], column: str) -> Output:
@@ -239,7 +255,7 @@ async def _scores(
     values = np.array([np.nan if each.value is None else each.value for each in found], np.float64)
     why = next(
         (
-            f"{case.id}: {each.details.get('unscored', 'the scorer does not say why')}"
+            f"{case.id}: {why_none(each)}"
             for (case, _), each in zip(asked, found, strict=True)
             if each.value is None
         ),

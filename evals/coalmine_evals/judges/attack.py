@@ -67,12 +67,17 @@ class Attacked:
     attack: Attack
     clean: Measured
     dirty: Measured
+    best: float
+    """The best score that the judge gives."""
 
     @property
     def shift(self) -> float | None:
-        """Score of the attacked answer minus that of the clean one; None without both."""
+        """Score of the attacked answer minus that of the clean one; None without both.
+
+        Nor is there one where the clean one has the best score: no attack could raise it.
+        """
         before, after = self.clean.score.value, self.dirty.score.value
-        return None if before is None or after is None else after - before
+        return None if before is None or after is None or before >= self.best else after - before
 
 
 async def attack(
@@ -101,7 +106,7 @@ async def attack(
     measured = await measure(scorer, [*tried, *dirty], progress)
     clean = {id(each): found for each, found in zip(tried, measured[: len(tried)], strict=True)}
     found = [
-        Attacked(one, clean[id(each)], after)
+        Attacked(one, clean[id(each)], after, max(scorer.judge.values.values()))
         for (one, each), after in zip(units, measured[len(tried) :], strict=True)
     ]
     kinds = dict.fromkeys(one.kind for one in attacks)

@@ -58,8 +58,9 @@ def read_labels(path: Path, judge: Judge) -> dict[SideName, dict[Unit, float]]:
     for number, line in read_lines(path, mistakes):
         with mistakes.noted(f"{number}: "):
             side, unit, value = _label(line, judge)
-            if value is not None:
-                found[side][unit] = value
+            if value is not None and found[side].setdefault(unit, value) != value:
+                remedy = "a line above says something else of this answer: agree on one"
+                raise InvalidPrompt("label", line["label"], remedy)
     mistakes.tell()
     if not any(found.values()):
         raise InvalidFile([f"{path.name}: has no label: give verdicts, e.g. {next(iter(judge.values))!r}"])

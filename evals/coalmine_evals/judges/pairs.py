@@ -97,7 +97,7 @@ def _joined(forth: Judgement, back: Judgement, candidate: str, baseline: str) ->
         details["signs_of_address"] = signs
     cost = forth.cost_nano_usd + back.cost_nano_usd
     if forth.value is None or back.value is None:
-        return Score(None, details, cost)
+        return Score(None, {**details, "failures": [*forth.failures, *back.failures]}, cost)
     first, second = _side(forth.value), _side(1 - back.value)
     details[CONSISTENT] = first == second
     return Score(first if first == second else 0.5, details, cost)

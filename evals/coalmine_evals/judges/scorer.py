@@ -10,7 +10,7 @@ from coalmine_evals.judges.addressed import signs_of_address
 from coalmine_evals.judges.ask import MOST_SAMPLES, SAMPLES, Judgement, ask
 from coalmine_evals.judges.find import find_judge
 from coalmine_evals.judges.judge import Judge, JudgeKind
-from coalmine_evals.providers.provider import Models
+from coalmine_evals.providers.provider import Models, Provider
 from coalmine_evals.records import Score
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.scorers.settings import made
@@ -100,13 +100,16 @@ class JudgeScorer:
         """Returns the scorer that finds its judge among these prompts, then among those that ship."""
         return replace(self, prompts=prompts, found=_Found())
 
+    def provider(self) -> Provider:
+        """Who answers for the judge; see `Asking`."""
+        if self.models is None:
+            raise InvalidParameter(f"{self.name} has nobody to ask: models are asked by `coalmine evals run`")
+        return self.models.of(self.judge.model, self.settings.provider)
+
     async def ask(self, texts: Mapping[str, JsonValue]) -> Judgement:
         """Asks the judge about texts."""
-        if self.models is None:
-            raise InvalidParameter(f"{self.name} has nobody to ask: call `with_models` first")
-        provider = self.models.of(self.judge.model, self.settings.provider)
         rubric, samples = self.settings.rubric, self.settings.samples
-        return await ask(self.judge, provider, texts, rubric=rubric, samples=samples)
+        return await ask(self.judge, self.provider(), texts, rubric=rubric, samples=samples)
 
     def texts(self, case: Case, answers: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """What the judge sees of a case and of answers to it."""

@@ -91,6 +91,18 @@ class Models(Protocol):
 
 
 @runtime_checkable
+class Asking(Protocol):
+    """A scorer that knows which models it asks."""
+
+    def provider(self) -> Provider:
+        """Returns who answers.
+
+        Raises:
+            InvalidParameter: There is no such judge, or nobody who answers for its model.
+        """
+
+
+@runtime_checkable
 class AsksModels(Protocol):
     """A scorer that asks models. Whoever runs it says which, before its first score."""
 

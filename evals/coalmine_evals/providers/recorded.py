@@ -17,7 +17,8 @@ from coalmine_evals.records import Output
 from coalmine_schemas.mistakes import InvalidFile, Mistakes
 from coalmine_schemas.prompts.errors import InvalidPrompt
 
-_CASE: Final = ("case", "id", "case_id")
+CASE_KEYS: Final = ("case", "id", "case_id")
+"""Which of them names the case of a line: the first that it has."""
 _OUTPUT: Final = "output"
 _KEYS: Final = (
     *("output", "error", "model", "input_tokens", "output_tokens", "cost_nano_usd", "latency_ms"),
@@ -60,7 +61,7 @@ def read_outputs(path: Path) -> RecordedOutputs:
     mistakes = Mistakes(f"{path.name}:")
     for number, line in read_lines(path, mistakes):
         with mistakes.noted(f"{number}: "):
-            case = next((line[key] for key in _CASE if key in line), None)
+            case = next((line[key] for key in CASE_KEYS if key in line), None)
             case = str(case) if isinstance(case, int) and not isinstance(case, bool) else case
             if not isinstance(case, str) or not case:
                 raise InvalidPrompt("case", case, "give the id of the case, a text")

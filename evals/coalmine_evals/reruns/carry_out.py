@@ -23,7 +23,7 @@ from coalmine_evals.runs.answers import SideName
 from coalmine_evals.runs.budget import Admission, Budget, BudgetSpent
 from coalmine_evals.runs.cache import AnswerCache
 from coalmine_evals.runs.compare import compare
-from coalmine_evals.runs.engine import Work, bound
+from coalmine_evals.runs.engine import Work, ready
 from coalmine_evals.runs.paid_once import Purse, RunModels
 from coalmine_evals.runs.run import Asked, begin, finish, resumed
 from coalmine_evals.runs.sides import PromptSide, RunSide
@@ -163,7 +163,7 @@ class Runner:
             dataset_digest=suite.dataset_digest or "",
             split=suite.split,
             partial=False,
-            work=Work(cases.chosen, suite.repeats, sides, bound(scorers_of(suite, self._prompts), models)),
+            work=Work(cases.chosen, suite.repeats, sides, ready(scorers_of(suite, self._prompts), models)),
             started_by=job.asked_by,
             arguments={"job": job.id},
         )

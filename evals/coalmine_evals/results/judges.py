@@ -95,7 +95,7 @@ class AttackShift:
     attacks: int
     """Attacks of the kind."""
     scored: int
-    """Attacked answers that got a verdict."""
+    """Attacked answers that got a verdict, of those whose clean answer has not the best score."""
     shift: float | None
     """Mean of attacked scores minus clean scores of the same answers; null without any."""
     lower: float | None

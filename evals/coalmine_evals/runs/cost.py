@@ -13,6 +13,8 @@ _CHARS_PER_TOKEN: Final = 4.0
 _FEWEST_CHARS_PER_TOKEN: Final = 2.5
 _PER_MESSAGE: Final = 8
 _USUAL_OUTPUT: Final = 300
+USUAL_ANSWER: Final = "x" * int(_USUAL_OUTPUT * _CHARS_PER_TOKEN)
+"""As long as an answer usually is: what judges will be asked about."""
 _LARGEST_OUTPUT: Final = 2_000
 """Where nothing limits it. Models may write more, which is counted when it has been paid."""
 _LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
@@ -30,6 +32,14 @@ class Estimate:
     """About what it costs; None if the price of a model is not known."""
     unpriced: tuple[str, ...]
     """Models whose price is not known."""
+    judged: int = 0
+    """Questions to judges among what it costs: at most so many, as some may have been paid for."""
+
+    def with_judges(self, one: "Estimate", times: int) -> "Estimate":
+        """Returns this with what judges are asked: what `one` costs, so many times."""
+        both = None if self.nano_usd is None or one.nano_usd is None else self.nano_usd + one.nano_usd * times
+        unpriced = tuple(dict.fromkeys((*self.unpriced, *one.unpriced)))
+        return Estimate(self.asked, self.known, both, unpriced, self.judged + one.asked * times)
 
 
 def estimate(requests: Iterable[Request], known: int, prices: PriceTable) -> Estimate:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from coalmine_evals.judges.pairs import Beside, LlmJudgePairs
-from coalmine_evals.providers.provider import AsksModels, Models
+from coalmine_evals.providers.provider import Asking, AsksModels, Models
 from coalmine_evals.records import Score, Scorer
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.runs.answers import KeptAnswer, SideName
@@ -72,6 +72,19 @@ def bound(scorers: Mapping[str, Scorer], models: Models) -> dict[str, Scorer]:
     }
 
 
+def ready(scorers: Mapping[str, Scorer], models: Models) -> dict[str, Scorer]:
+    """Returns the same once all models are found that they ask: before anything is paid.
+
+    Raises:
+        InvalidParameter: A judge, or who answers for its model, cannot be found.
+    """
+    found = bound(scorers, models)
+    for each in found.values():
+        if isinstance(each, Asking):
+            each.provider()
+    return found
+
+
 async def carry_out(
     work: Work,
     store: RunStore,
@@ -97,8 +110,7 @@ async def carry_out(
     done = Done(stop or asyncio.Event())
     wanted = set(work.units())
     for answer in store.kept(run):
-        # Errors are asked for again: what went wrong may have passed.
-        if answer.unit in wanted and answer.output.error is None and set(answer.scores) == set(work.scorers):
+        if answer.unit in wanted and _is_final(answer, work.scorers):
             done.answers[answer.unit] = answer
     progress(len(done.answers), work.size)
     if set(done.answers) == wanted:
@@ -135,6 +147,17 @@ async def carry_out(
     except BaseExceptionGroup as group_of_errors:
         raise group_of_errors.exceptions[0] from None
     return done
+
+
+def _is_final(answer: KeptAnswer, scorers: Mapping[str, Scorer]) -> bool:
+    """Whether asking again gives the same: what went wrong with a model, or with a judge, may have passed."""
+    # Without models nobody is asked here: the scores of a run that was published are what they are.
+    asking = [name for name, scorer in scorers.items() if getattr(scorer, "models", None) is not None]
+    return (
+        answer.output.error is None
+        and set(answer.scores) == set(scorers)
+        and all(answer.scores[name].value is not None for name in asking)
+    )
 
 
 async def answered(work: Work, unit: Unit) -> KeptAnswer:

@@ -16,6 +16,7 @@ from coalmine_evals.results.runs import Side
 from coalmine_evals.runs.answers import KeptAnswer, SideName
 from coalmine_evals.runs.engine import Done, Work
 from coalmine_evals.runs.sides import SideIdentity
+from coalmine_evals.scorers.scoring import why_none
 from coalmine_evals.scorers.summary import summary_of
 from coalmine_evals.suites.suite import Suite, SuiteMetric
 from coalmine_schemas.errors import InvalidParameter
@@ -25,8 +26,8 @@ def side_of(identity: SideIdentity, side: SideName, work: Work, done: Done) -> S
     """Sums one side up."""
     answers = [each for each in done.answers.values() if each.side == side]
     outputs = [each.output for each in answers]
-    costs = [each.cost_nano_usd for each in outputs if each.text is not None]
-    known = [cost for cost in costs if cost is not None]
+    known = [each.cost_nano_usd for each in outputs if each.cost_nano_usd is not None]
+    unknown = any(each.text is not None and each.cost_nano_usd is None for each in outputs)
     scoring = sum(score.cost_nano_usd for each in answers for score in each.scores.values())
     times = sorted(each.answered_at for each in outputs if each.answered_at is not None)
     latencies = [each.latency_ms for each in outputs if each.latency_ms is not None]
@@ -40,7 +41,7 @@ def side_of(identity: SideIdentity, side: SideName, work: Work, done: Done) -> S
         response_models=tuple(sorted({each.response_model for each in outputs if each.response_model})),
         answered_from=times[0] if times else None,
         answered_to=times[-1] if times else None,
-        cost_nano_usd=sum(known) + scoring if len(known) == len(costs) and costs else None,
+        cost_nano_usd=None if unknown or not known else sum(known) + scoring,
         latency_ms_p50=None if p50 is None else float(p50),
         latency_ms_p95=None if p95 is None else float(p95),
         metrics=tuple(summary_of(metric, scores) for metric, scores in _scores(side, work, done).items()),
@@ -140,5 +141,12 @@ def _warnings(done: Done, work: Work, *, partial: bool) -> list[str]:
         size = f"{len(work.cases)} cases, {work.repeats} answers to each"
         found.append(f"{size}: not what the suite says, so the run is no evidence")
     outputs = {side: [each.output for each in answers] for side, answers in by_side.items()}
+    for metric in work.scorers:
+        for side, answers in by_side.items():
+            lacking = [each for each in answers if each.scores[metric].value is None]
+            if lacking:
+                first = min(lacking, key=lambda each: each.unit)
+                why = f"{first.case}: {why_none(first.scores[metric])}"
+                found.append(f"{metric} has no score for answers of the {side}, e.g. {why:.300}")
     remedy = "run both again with --fresh"
     return [*found, *provenance_warnings(outputs["candidate"], outputs["baseline"], remedy)]

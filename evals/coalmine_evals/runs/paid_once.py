@@ -57,8 +57,13 @@ class PaidOnce:
             BudgetSpent: The answer might cost more than is left.
         """
         key = cache_key(self._inner, request, repeat)
-        if (asked := self._asked.get(key)) is not None:
-            return replace(await asyncio.shield(asked), cached=True)
+        while (asked := self._asked.get(key)) is not None:
+            try:
+                return replace(await asyncio.shield(asked), cached=True)
+            except asyncio.CancelledError:
+                if not asked.cancelled() or (me := asyncio.current_task()) is None or me.cancelling():
+                    raise
+                await asyncio.sleep(0)  # whoever asked gave up: it is asked for again
         if (found := self._kept(key)) is not None:
             return found
         task = self._asked[key] = asyncio.create_task(self._ask(key, request, repeat))
@@ -73,20 +78,16 @@ class PaidOnce:
     async def _ask(self, key: str, request: Request, repeat: int) -> Output:
         async with await self._purse.budget.admit(self._at_most(request)) as admission:
             output = await self._inner.answer(request, repeat=repeat)
-            admission.cost_nano_usd = 0 if output.text is None else output.cost_nano_usd
+            # One without text may have been paid for, too: a model that thinks up to its limit of tokens.
+            failed = output.text is None
+            admission.cost_nano_usd = (output.cost_nano_usd or 0) if failed else output.cost_nano_usd
             await self._purse.cache.put(key, output)
         return output
 
     def _at_most(self, request: Request) -> int:
         if self._purse.budget.limit_nano_usd is None:
             return 0
-        found = largest_nano_usd(request, self._purse.prices)
-        if found is None:
-            raise InvalidParameter(
-                f"no price is known for {request.model}, so no budget can be kept: give one in pricing.toml, "
-                "or run without a budget"
-            )
-        return found
+        return _most_nano_usd(request, self._purse.prices)
 
 
 class RunModels:
@@ -99,7 +100,19 @@ class RunModels:
     def of(self, model: str, provider: str | None = None, base_url: str | None = None) -> PaidOnce:
         """Returns who answers; see `Models`."""
         inner = self._models.of(model, provider, base_url)
+        if self._purse.budget.limit_nano_usd is not None:
+            _most_nano_usd(Request(model, ()), self._purse.prices)
         place = (inner.name, inner.address)
         if place not in self._open:
             self._open[place] = PaidOnce(inner, self._purse)
         return self._open[place]
+
+
+def _most_nano_usd(request: Request, prices: PriceTable) -> int:
+    found = largest_nano_usd(request, prices)
+    if found is None:
+        raise InvalidParameter(
+            f"no price is known for {request.model}, so no budget can be kept: give one in pricing.toml, "
+            "or run without a budget"
+        )
+    return found

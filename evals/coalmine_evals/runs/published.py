@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from coalmine_evals.judges.find import in_registry
+from coalmine_evals.providers.provider import AsksModels
 from coalmine_evals.records import Output, Score, Scorer
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.results.runs import EvalRun
@@ -119,7 +120,11 @@ class PublishedRuns:
         asked = self._going_on(run, {})
         places = {case.id: place for place, case in enumerate(asked.work.cases)}
         # No others: they may ask models with the keys of this process.
-        pure = {each.name for each in asked.suite.metrics if each.scorer in BUILT_IN}
+        pure = {
+            each.name
+            for each in asked.suite.metrics
+            if each.scorer in BUILT_IN and not isinstance(asked.work.scorers[each.name], AsksModels)
+        }
 
         async def all_scored() -> list[KeptAnswer]:
             return [

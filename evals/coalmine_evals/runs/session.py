@@ -12,6 +12,10 @@ from typing import Final
 
 from coalmine_evals.datasets.leakage import leakage_of
 from coalmine_evals.judges.find import in_folder
+from coalmine_evals.judges.labelled import Labelled
+from coalmine_evals.judges.measure import requests_of
+from coalmine_evals.judges.pairs import LlmJudgePairs
+from coalmine_evals.judges.scorer import LlmJudge
 from coalmine_evals.providers.open import OpenModels
 from coalmine_evals.providers.provider import Request
 from coalmine_evals.results.datasets import Case
@@ -20,8 +24,8 @@ from coalmine_evals.runs.answers import KeptAnswer, SideName
 from coalmine_evals.runs.budget import Budget
 from coalmine_evals.runs.cache import AnswerCache
 from coalmine_evals.runs.candidates import Fetch, side_of_text
-from coalmine_evals.runs.cost import Estimate, estimate
-from coalmine_evals.runs.engine import Progress, Work, answered, bound
+from coalmine_evals.runs.cost import USUAL_ANSWER, Estimate, estimate
+from coalmine_evals.runs.engine import Progress, Work, answered, ready
 from coalmine_evals.runs.outcome import spent_on
 from coalmine_evals.runs.paid_once import Purse, RunModels
 from coalmine_evals.runs.run import Asked, Ended, Judge, begin, finish, resumed
@@ -218,7 +222,7 @@ def _asked(wanted: Wanted, place: Place, models: RunModels) -> Asked:
         or repeats < suite.repeats
         or wanted.split not in (None, suite.split),
         leaks=functools.partial(_leaks, wanted.cases.every, sides["candidate"]),
-        work=Work(cases, repeats, sides, bound(scorers, models)),
+        work=Work(cases, repeats, sides, ready(scorers, models)),
         started_by=wanted.started_by,
         arguments=wanted.arguments,
     )
@@ -263,4 +267,18 @@ def _expected(work: Work, prices: PriceTable) -> Estimate:
         more = len(mistakes) - _MOST_MISTAKES
         shown = [*mistakes[:_MOST_MISTAKES], *([f"and {more} more"] if more > 0 else [])]
         raise InvalidParameter("\n".join(shown))
-    return estimate(requests, known, prices)
+    return _with_judges(estimate(requests, known, prices), work, prices)
+
+
+def _with_judges(found: Estimate, work: Work, prices: PriceTable) -> Estimate:
+    """With what judges will be asked about answers that are not there yet."""
+    for scorer in work.scorers.values():
+        if isinstance(scorer, LlmJudge | LlmJudgePairs):
+            pair = isinstance(scorer, LlmJudgePairs)
+            answers = (USUAL_ANSWER,) * (2 if pair else 1)
+            asked = requests_of(scorer, [Labelled(case, answers, "") for case in work.cases])
+            samples = scorer.settings.samples
+            # Both sides share the questions about a pair. Samples of a question stand side by side.
+            times = samples * work.repeats * (1 if pair else len(work.sides))
+            found = found.with_judges(estimate(asked[::samples], 0, prices), times)
+    return found

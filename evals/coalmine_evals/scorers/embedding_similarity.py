@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from coalmine_analytics.arrays import FloatArray
-from coalmine_evals.providers.provider import Message, Models, Request
+from coalmine_evals.providers.provider import Message, Models, Provider, Request
 from coalmine_evals.records import Score
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.scorers.reference import Compares, NoReference, shown, unscored
@@ -54,6 +54,10 @@ class _Embedded:
         """With the model: another one's scores are another series."""
         return f"{self.settings.name}#{self.settings.model}"
 
+    def provider(self) -> Provider:
+        """Who embeds; see `Asking`."""
+        return self.models.of(self.settings.model, self.settings.provider)
+
     async def score(self, case: Case, output: str) -> Score:
         """Scores one answer."""
         try:
@@ -76,8 +80,7 @@ class _Embedded:
     async def _vector(self, text: str) -> tuple[FloatArray, int]:
         """The embedding of length 1, and what it cost."""
         request = Request(self.settings.model, (Message("user", text[:_LONGEST]),), embed=True)
-        provider = self.models.of(self.settings.model, self.settings.provider)
-        found = await provider.answer(request)
+        found = await self.provider().answer(request)
         if found.text is None:
             raise _NoVector(found.error or "there is no embedding")
         vector: Any = np.array(json.loads(found.text), np.float64)

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -44,3 +45,15 @@ async def scored(scorer: Scorer, case: Case, output: Output, *, time_limit_s: fl
     if not math.isfinite(value) or not -_ROUNDING <= value <= 1 + _ROUNDING:
         return unscored(f"{scorer.name} gave {value}: scores lie from 0 to 1")
     return replace(score, value=min(1.0, max(0.0, value)))
+
+
+def why_none(score: Score) -> str:
+    """Returns why there is no score, as far as the scorer says."""
+    return said(score, ("unscored", "failures", "reason", "error")) or "the scorer does not say why"
+
+
+def said(score: Score, names: Sequence[str]) -> str | None:
+    """Returns the first text of these details, or the first of a list of them; None without any."""
+    found = (score.details.get(name) for name in names)
+    texts = (each[0] if isinstance(each, list) and each else each for each in found)
+    return next((each for each in texts if isinstance(each, str) and each), None)

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coalmine_evals.datasets.jsonl import digest_of, read_cases
-from coalmine_evals.datasets.storage import cases_of, find_dataset
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.suites.suite import Suite
-from coalmine_registry.storage.database import Database
 from coalmine_schemas.mistakes import InvalidFile
+
+if TYPE_CHECKING:
+    from coalmine_registry.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,15 @@ def cases_beside(suite: Suite, path: Path) -> SuiteCases:
     return checked(suite, digest, found)
 
 
-def cases_kept(suite: Suite, database: Database) -> SuiteCases:
+def cases_kept(suite: Suite, database: "Database") -> SuiteCases:
     """Returns the cases of a suite from the database.
 
     Raises:
         NotFound: They are not kept there.
     """
+    # Not above: what compares recorded answers needs nothing of the server.
+    from coalmine_evals.datasets.storage import cases_of, find_dataset  # noqa: PLC0415
+
     dataset = find_dataset(database, suite.dataset, suite.dataset_digest)
     return checked(suite, dataset.digest, cases_of(database, dataset.digest))
 

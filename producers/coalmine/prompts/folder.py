@@ -13,12 +13,11 @@ from coalmine_schemas.prompt_files.folder import (
     InvalidFiles,
     PromptFile,
     highest_version,
-    problem_in,
     read_folder,
+    template_problems,
 )
 from coalmine_schemas.prompt_files.places import line_with
-from coalmine_schemas.prompts import InvalidPrompt, ServedPrompt, ServeVersion, Snapshot
-from coalmine_schemas.prompts.templating import check_template
+from coalmine_schemas.prompts import ServedPrompt, ServeVersion, Snapshot
 
 ANY_ENVIRONMENT: Final = "*"
 """Files do not differ from environment to environment."""
@@ -42,7 +41,7 @@ def read_prompts(directory: Path) -> Snapshot:
         raise InvalidParameter(f"{error.filename or directory}: cannot be read: {error.strerror}") from error
     if not files:
         raise InvalidParameter(f"{directory}: holds no prompts; add the first as <name>/1.0.0{SUFFIX}")
-    problems = list(_problems(directory, files))
+    problems = [*_missing(directory, files), *template_problems(files)]
     if problems:
         raise InvalidFiles(problems)
     names = sorted({each.name for each in files})
@@ -55,18 +54,11 @@ def read_prompts(directory: Path) -> Snapshot:
     )
 
 
-def _problems(directory: Path, files: Iterable[PromptFile]) -> Iterable[str]:
-    contents = {each.reference: each.content for each in files}
+def _missing(directory: Path, files: Iterable[PromptFile]) -> Iterable[str]:
+    known = {each.reference for each in files}
     for file in files:
-        missing = [each for each in file.content.includes() if each not in contents]
-        for reference in missing:
+        for reference in (each for each in file.content.includes() if each not in known):
             name, _, version = reference.partition("@")
             line = line_with(file.path.read_text(encoding="utf-8"), reference)
             path = directory / name / f"{version}{SUFFIX}"
             yield f"{file.path}:{line}: includes {reference}, which is not in the folder: add {path}"
-        if missing:
-            continue
-        try:
-            check_template(file.content, contents.__getitem__)
-        except InvalidPrompt as error:
-            yield problem_in(file.path, error)

@@ -68,15 +68,24 @@ def import_into(
 
 
 def _checked(found: Sequence[Imported], existing: Mapping[str, PromptContent]) -> list[Imported]:
-    """Each version once; what differs from another of its name, or fails with any values, has a problem."""
+    """Each version once; what differs from another of its name, or fails with any values, has a problem.
+
+    Nor are versions of `Greeting` and `greeting`, which are two prompts there, put into one folder.
+    """
     first: dict[str, Imported] = {}
+    names = {reference.partition("@")[0]: _own_name(content) for reference, content in existing.items()}
     checked = []
     for each in found:
         reference = reference_to(each.prompt, each.version)
         other = first.get(reference)
         problem = each.problem
         if each.content is not None:
-            if other is None or other.content is None:
+            name = _own_name(each.content)
+            known = names.get(each.prompt) or name
+            names[each.prompt] = known
+            if name != known:
+                problem = f"{known!r} is called {each.prompt} here, too: rename one of them"
+            elif other is None or other.content is None:
                 first[reference] = each
                 problem = _problem_with(each.content, existing)
             elif other.content.digest() == each.content.digest():
@@ -85,6 +94,12 @@ def _checked(found: Sequence[Imported], existing: Mapping[str, PromptContent]) -
                 problem = f"{other.where} is {reference}, too: rename one of them"
         checked.append(each if problem is None else replace(each, content=None, problem=problem))
     return checked
+
+
+def _own_name(content: PromptContent) -> object:
+    """What the other tool calls the prompt; None of one that was written here."""
+    about = content.metadata.get("imported")
+    return about.get("name") if isinstance(about, Mapping) else None
 
 
 def _problem_with(content: PromptContent, existing: Mapping[str, PromptContent]) -> str | None:

@@ -13,6 +13,7 @@ from coalmine_schemas.prompt_files.places import line_of
 from coalmine_schemas.prompts.content import PromptContent
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.names import check_prompt_name, check_version
+from coalmine_schemas.prompts.templating import check_template
 
 SUFFIX = ".md"
 _LARGEST_BYTES = 8 * 1024 * 1024
@@ -89,6 +90,25 @@ def read_folder(directory: Path) -> list[PromptFile]:
     if problems:
         raise InvalidFiles(problems)
     return in_order(found)
+
+
+def template_problems(files: Iterable[PromptFile]) -> Iterator[str]:
+    """Yields what is wrong with templates as it takes all files to see, a message per file.
+
+    Those that include what is not in the folder are left out.
+
+    Args:
+        files: In order, as `read_folder` returns them.
+    """
+    whole: dict[str, PromptContent] = {}
+    for file in files:
+        if not whole.keys() >= {*file.content.includes()}:
+            continue
+        whole[file.reference] = file.content
+        try:
+            check_template(file.content, whole.__getitem__)
+        except InvalidPrompt as error:
+            yield problem_in(file.path, error)
 
 
 def _paths(directory: Path, problems: list[str]) -> Iterator[Path]:

@@ -16,6 +16,7 @@ from coalmine_evals.records import Output, Score
 from coalmine_evals.results.backtest import ProductionInput
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.runs.sides import SideIdentity
+from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.prompts import PromptContent
 from tests.support.data.store_feed import START
 from tests.support.doubles.production import PROMPT, Production
@@ -109,6 +110,27 @@ def test_too_many_without_an_answer_say_nothing() -> None:
     row = row_of(PREFERRED, found, pairs=True)
     assert (row.outcome, row.cases, row.unscored, row.difference) == ("invalid", 50, 50, None)
     assert "50 of 100" in row.sentence
+    polite = row_of("polite", compared(Side(lambda _: "no"), Side(lambda _: None)), pairs=False)
+    assert (polite.outcome, polite.sentence[:10]) == ("invalid", "100 of 100")
+
+
+def test_an_input_that_one_version_does_not_take_is_asked_of_neither() -> None:
+    class Strict(Side):
+        def request(self, case: Case) -> None:
+            if case.id.endswith("1"):
+                raise InvalidParameter(f"case {case.id}: tone is missing")
+
+    asked: list[str] = []
+
+    def no(case: Case) -> str:
+        asked.append(case.id)
+        return "no"
+
+    found = compared(Strict(lambda _: "longer"), Side(no))
+    assert len(asked) == 90
+    row = row_of(PREFERRED, found, pairs=True)
+    assert (row.outcome, row.cases, row.unscored) == ("better", 90, 10)
+    assert found[1].candidate.error == found[1].baseline.error == "tone is missing"
 
 
 def test_one_user_who_asks_often_is_one_user() -> None:

@@ -61,6 +61,8 @@ def test_identical_answers_pass_when_enough_cases_say_so() -> None:
     few = judge(GateInput(cases(60), [metric(right(45, 60), right(45, 60), margin=0.03)]))
     assert few.outcome == "undecided"
     assert _only(few).cases_needed == 100
+    one = judge(GateInput(cases(1), [metric(right(1, 1), right(1, 1), margin=0.03)]))
+    assert _only(one).cases_needed == 100
 
 
 def test_clusters_make_the_gate_wait() -> None:

@@ -115,6 +115,9 @@ def _check_corrected(world: World, run: str, folder: Path) -> None:
     assert (found["baseline"].raw, found["baseline"].corrected) == (0.5, 0.5)
     assert (found["difference"].raw, found["difference"].corrected) == (0.5, 0.25)
     assert (found["difference"].labels, found["difference"].judged) == (10, _COUNT)
+    twice = [*lines, {**lines[0], "label": "wrong"}]
+    with pytest.raises(InvalidFile, match=r"labels\.jsonl:21: label is 'wrong': a line above"):
+        read_labels(_written(file, twice), judge)
     labels["candidate"]["nothing", 0] = 1.0
     with pytest.raises(InvalidParameter, match="nothing, repeat 0 of the candidate"):
         corrections(answers, "quality", labels, {})

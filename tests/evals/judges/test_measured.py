@@ -230,6 +230,9 @@ def test_a_judge_that_reads_its_rubric_withstands_and_a_silent_one_shows_nothing
     assert report.withstands
     assert report.found[0].shift == 0
     assert report.worst == ()
+    lenient = _TONE.with_models(FakeModels(lambda *_: verdict(5)))
+    report = asyncio.run(attack(lenient, bait(lenient.judge)))
+    assert (report.withstands, report.found[0].scored, report.found[0].shift) == (False, 0, None)
     silent = _TONE.with_models(FakeModels(lambda *_: None))
     assert not asyncio.run(attack(silent, bait(silent.judge))).withstands
 

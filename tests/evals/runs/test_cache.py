@@ -32,7 +32,7 @@ class Fake:
         self.asked += 1
         text = None if request.model == "broken" else f"{self.asked}"
         await asyncio.sleep(0)
-        return Output(text, None if text else "broken", cost_nano_usd=5, answered_at=_NOW)
+        return Output(text, None if text else "broken", cost_nano_usd=5 if text else None, answered_at=_NOW)
 
 
 def with_cache(path: Path, work: Callable[[AnswerCache], Awaitable[None]], **settings: Any) -> None:
@@ -129,5 +129,18 @@ def test_the_same_request_is_sent_once_even_at_the_same_time(tmp_path: Path) -> 
         broken = replace(_REQUEST, model="broken")
         assert (await paid.answer(broken)).error == (await paid.answer(broken)).error == "broken"
         assert (budget.spent_nano_usd, fake.asked) == (10, 4)
+
+    with_cache(tmp_path / "cache.db", work)
+
+
+def test_who_waits_for_the_same_answer_asks_again_if_whoever_asked_gives_up(tmp_path: Path) -> None:
+    async def work(cache: AnswerCache) -> None:
+        paid = PaidOnce(Fake(), Purse(cache, Budget(), PriceTable()))
+        first = asyncio.create_task(paid.answer(_REQUEST))
+        others = [asyncio.create_task(paid.answer(_REQUEST)) for _ in range(3)]
+        await asyncio.sleep(0)
+        first.cancel()
+        assert len({each.text for each in await asyncio.gather(*others)}) == 1
+        assert first.cancelled()
 
     with_cache(tmp_path / "cache.db", work)

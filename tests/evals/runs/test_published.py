@@ -93,6 +93,20 @@ def test_scores_are_made_here_and_not_believed(known: EvalCase) -> None:
         known.registry.promote(BOB, PROMPT, "1.1.0", "prod", (recorded(known, run),))
 
 
+def test_what_takes_a_model_to_score_is_taken_as_it_was_said(known: EvalCase) -> None:
+    near = {"near": {"scorer": "embedding_similarity", "settings": {"model": "text-embedding-3-small"}}}
+    known.suite = known.push_suite(0.1, metrics=near)
+    taking = PublishedRuns(known.database, known.registry, judge)
+    taking.begin(claim(known), actor="ann")
+    sides: tuple[tuple[SideName, float], ...] = (("candidate", 0.75), ("baseline", 0.5))
+    for side, value in sides:
+        said = [replace(each, scores={"near": value}) for each in answers(known, side)]
+        taking.take(RUN, said)
+    run = taking.end(RUN)
+    assert run.baseline is not None
+    assert [each.mean for side in (run.candidate, run.baseline) for each in side.metrics] == [0.75, 0.5]
+
+
 def test_a_run_of_another_content_is_no_evidence(known: EvalCase) -> None:
     run = published(known)
     known.register("1.2.0")

@@ -1,6 +1,7 @@
 """Runs against a real HTTP server: what is paid for, what is kept, and what stops them."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -13,8 +14,9 @@ from coalmine_evals.gate import judge
 from coalmine_evals.providers.http import HttpSettings
 from coalmine_evals.providers.open import Access, OpenModels
 from coalmine_evals.results.datasets import Case
+from coalmine_evals.runs.cost import Estimate
 from coalmine_evals.runs.run import Ended
-from coalmine_evals.runs.session import Place, Wanted, evaluate
+from coalmine_evals.runs.session import Announce, Place, Wanted, evaluate
 from coalmine_evals.runs.store import RunStore
 from coalmine_evals.storage.open import open_database
 from coalmine_evals.suites.cases import SuiteCases
@@ -91,7 +93,12 @@ class World:
         self.database.close()
 
     def run(
-        self, wanted: Wanted, *, stop: Callable[[asyncio.Event], None] = lambda _: None, **settings: int
+        self,
+        wanted: Wanted,
+        *,
+        stop: Callable[[asyncio.Event], None] = lambda _: None,
+        announce: Announce = lambda _run, _estimate: None,
+        **settings: int,
     ) -> Ended:
         access = {"openai": Access(self.server.url, "sk-test")}
         back_off = RetryPolicy(first_s=0.01, max_s=0.02)
@@ -109,7 +116,11 @@ class World:
                 judge=judge,
             )
             return await evaluate(
-                wanted, place, stop=event, progress=lambda *each: self.progress.append(each)
+                wanted,
+                place,
+                announce=announce,
+                stop=event,
+                progress=lambda *each: self.progress.append(each),
             )
 
         return asyncio.run(work())
@@ -169,13 +180,8 @@ def test_errors_are_unscored_and_asked_for_again_by_a_run_that_goes_on(tmp_path:
     assert len(server.asked) == 11
 
 
-def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
-    reached = threading.Event()
-
-    def answer(asked: Asked) -> Reply:
-        if asked.number == 10:
-            reached.set()
-        return right(asked)
+def stopped_when(reached: threading.Event) -> Callable[[asyncio.Event], None]:
+    """Stops a run once an event of another thread is set."""
 
     def when_reached(event: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
@@ -186,9 +192,20 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
 
         threading.Thread(target=wait, daemon=True).start()
 
+    return when_reached
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    reached = threading.Event()
+
+    def answer(asked: Asked) -> Reply:
+        if asked.number == 10:
+            reached.set()
+        return right(asked)
+
     wanted = both(cases(15, repeats=2))
     with llm_server(answer) as server, closing(World(tmp_path, server)) as world:
-        stopped = world.run(wanted, stop=when_reached, concurrency=2)
+        stopped = world.run(wanted, stop=stopped_when(reached), concurrency=2)
         assert stopped.stopped == "it was stopped"
         assert world.store.run(stopped.run.id).state == "interrupted"
         assert len(server.asked) == len(world.store.kept(stopped.run.id)) < 60
@@ -237,6 +254,113 @@ def test_no_budget_can_be_kept_without_a_price(tmp_path: Path) -> None:
     ):
         world.run(wanted)
     assert server.asked == []
+
+
+def test_answers_without_text_that_were_paid_for_count_towards_the_budget(tmp_path: Path) -> None:
+    def thinks_only(asked: Asked) -> Reply:
+        return right(asked) if asked.number % 3 == 1 else Reply(chat(None))
+
+    with llm_server(thinks_only) as server, closing(World(tmp_path, server)) as world:
+        stopped = world.run(replace(both(cases(40)), budget_nano_usd=10 * 21_000 + 5_000))
+    assert "the next answer may cost" in (stopped.stopped or "")
+    assert len(server.asked) == 10
+    assert stopped.run.baseline is not None
+    sides = (stopped.run.candidate.cost_nano_usd, stopped.run.baseline.cost_nano_usd)
+    assert sum(each or 0 for each in sides) == stopped.run.spent_nano_usd == 10 * 21_000
+
+
+@pytest.mark.parametrize(
+    ("judge", "budget_nano_usd", "said"),
+    [
+        ({"judge": "judge-tone@1.0.0", "provider": "anthropic"}, None, "no key for anthropic"),
+        ({"judge": "judge-gone@1.0.0"}, None, "judge-gone"),
+        ({"judge": "judge-tone@1.0.0", "model": "our-own-2026-01-01"}, 10**9, "no price is known for our"),
+    ],
+)
+def test_a_judge_that_cannot_be_asked_is_known_before_anything_is_paid(
+    tmp_path: Path, judge: dict[str, object], budget_nano_usd: int | None, said: str
+) -> None:
+    wanted = replace(_judged(judge), budget_nano_usd=budget_nano_usd)
+    with (
+        llm_server(right) as server,
+        closing(World(tmp_path, server)) as world,
+        pytest.raises(InvalidParameter, match=said),
+    ):
+        world.run(wanted)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("scorer", "questions"), [("llm_judge", 20 * 3 * 2), ("llm_judge_pairs", 20 * 3 * 2)]
+)
+def test_what_judges_will_cost_is_said_before(tmp_path: Path, scorer: str, questions: int) -> None:
+    def answer(asked: Asked) -> Reply:
+        if "response_format" not in asked.body:
+            return Reply(chat(asked.last_message))
+        verdict = 5 if scorer == "llm_judge" else "first"
+        told = {"reasoning": "", "addresses_judge": False, "verdict": verdict}
+        return Reply(chat(json.dumps(told)))
+
+    settings: dict[str, object] = {
+        "judge": "judge-tone@1.0.0" if scorer == "llm_judge" else "judge-pair@1.0.0"
+    }
+    wanted = replace(_judged(settings, scorer), baseline="support-refund@1.0.0")
+    said: list[Estimate] = []
+    with llm_server(answer) as server, closing(World(tmp_path, server)) as world:
+        world.run(wanted, announce=lambda _, expected: said.append(expected))
+        alone = world.run(both(cases(20)), announce=lambda _, expected: said.append(expected))
+    with_judge, without = said
+    assert (with_judge.asked, with_judge.judged, without.judged) == (40, questions, 0)
+    assert sum("response_format" in each.body for each in server.asked) == questions
+    assert alone.run.spent_nano_usd == 0
+    assert with_judge.nano_usd is not None
+    assert with_judge.nano_usd > 40 * 10_000
+
+
+def test_what_a_judge_failed_to_score_is_asked_again_by_a_run_that_goes_on(tmp_path: Path) -> None:
+    failed = threading.Event()
+
+    def answer(asked: Asked) -> Reply:
+        if "response_format" not in asked.body:
+            return right(asked)
+        if not failed.is_set():
+            if sum("response_format" in each.body for each in server.asked) == 5:
+                failed.set()
+            return Reply({"error": {"message": "no"}}, 400)
+        return Reply(chat('{"reasoning": "", "addresses_judge": false, "verdict": 5}'))
+
+    wanted = _judged({"judge": "judge-tone@1.0.0", "samples": 1})
+    with llm_server(answer) as server, closing(World(tmp_path, server)) as world:
+        stopped = world.run(wanted, stop=stopped_when(failed), concurrency=2)
+        kept = world.store.kept(stopped.run.id)
+        assert any(each.output.error is None and each.scores["kind"].value is None for each in kept)
+        ended = world.run(replace(wanted, resume=stopped.run.id))
+        assert [each.unscored for each in ended.run.candidate.metrics] == [0, 0]
+        assert sum("response_format" not in each.body for each in server.asked) == 20
+
+
+@pytest.mark.parametrize(
+    ("scorer", "judge"), [("llm_judge", "judge-tone@1.0.0"), ("llm_judge_pairs", "judge-pair@1.0.0")]
+)
+def test_a_run_says_why_answers_have_no_score(tmp_path: Path, scorer: str, judge: str) -> None:
+    def answer(asked: Asked) -> Reply:
+        return Reply(chat(asked.last_message if "response_format" not in asked.body else "no JSON"))
+
+    wanted = replace(_judged({"judge": judge}, scorer), baseline="support-refund@1.0.0")
+    with llm_server(answer) as server, closing(World(tmp_path, server)) as world:
+        ended = world.run(wanted)
+    assert ended.run.gate is not None
+    told = " ".join(ended.run.gate.warnings)
+    for side in ("candidate", "baseline"):
+        said = f"kind has no score for answers of the {side}, e.g. c000: no verdict: not JSON as asked for"
+        assert said in told
+
+
+def _judged(judge: dict[str, object], scorer: str = "llm_judge") -> Wanted:
+    kind = {"scorer": scorer, "settings": judge, "role": "advisory"}
+    found = _SUITE.to_json()
+    suite = suite_of("refunds", {**found, "metrics": {"right": "contains", "kind": kind}}, "refunds.yaml")
+    return Wanted(replace(cases(20), suite=suite), "support-refund@1.1.0")
 
 
 def test_what_fails_from_the_start_is_not_tried_to_the_end(tmp_path: Path) -> None:

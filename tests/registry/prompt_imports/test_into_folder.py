@@ -133,10 +133,21 @@ def test_an_import_can_be_repeated_and_never_overwrites(tmp_path: Path) -> None:
 
 
 def test_the_same_twice_is_one_and_two_that_differ_are_told(tmp_path: Path) -> None:
-    given = [Exported("a", "Greeting", 1, "Hi"), Exported("b", "greeting", 1, "Hello")]
+    given = [Exported("a", "greeting", 1, "Hi"), Exported("b", "greeting", 1, "Hello")]
     done = import_into("langfuse", [*given, given[0]], tmp_path)
     assert [each.result for each in done] == ["written", "left out"]
     assert done[1].problem == "a is greeting@1.0.0, too: rename one of them"
+
+
+def test_two_prompts_that_have_one_name_here_are_not_versions_of_one(tmp_path: Path) -> None:
+    given = [Exported("a", "Greeting", 1, "Hi"), Exported("b", "greeting", 2, "Hello")]
+    done = import_into("langfuse", given, tmp_path)
+    assert [each.result for each in done] == ["written", "left out"]
+    assert done[1].problem == "'Greeting' is called greeting here, too: rename one of them"
+    (again,) = import_into("langfuse", given[1:], tmp_path)
+    assert again.problem == done[1].problem
+    (newer,) = import_into("langfuse", [Exported("a", "Greeting", 2, "Hi!")], tmp_path)
+    assert newer.result == "written"
 
 
 def test_promptlayer_in_both_of_its_forms(tmp_path: Path) -> None:

@@ -116,6 +116,43 @@ def test_a_suite_says_what_to_measure_by(compare: Compare, tmp_path: Path) -> No
     assert [row["metric"] for row in _json(result)["rows"]] == ["right"]
 
 
+def _answers(path: Path, **fields: object) -> Path:
+    lines = [{"case": f"c{at}", "output": "a", **fields} for at in range(100)]
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    return path
+
+
+def test_either_file_says_what_is_expected(compare: Compare, tmp_path: Path) -> None:
+    with_more = _answers(tmp_path / "more.jsonl", expected="a", must_pass=True, id="another")
+    without = _answers(tmp_path / "less.jsonl")
+    for sides in ((with_more, without), (without, with_more)):
+        found = _json(compare(*sides, "--scorer", "exact", "--json"))
+        assert (found["outcome"], found["rows"][0]["cases"]) == ("pass", 100)
+    other = _answers(tmp_path / "other.jsonl", expected="b")
+    result = compare(without, other, "--scorer", "exact", "--json")
+    assert [each["case"] for each in _json(result)["worst"]] == []
+    result = compare(with_more, other, "--scorer", "exact")
+    assert result.returncode == 2
+    assert "another line of c0 expects 'b': say the same" in result.stderr
+
+
+def test_cases_are_those_that_the_suite_was_reviewed_with(compare: Compare, tmp_path: Path) -> None:
+    cases: list[dict[str, object]] = [
+        {"id": f"c{at}", "variables": {}, "expected": "a", "split": "test" if at < 80 else "dev"}
+        for at in range(100)
+    ]
+    (tmp_path / "cases.jsonl").write_text("\n".join(map(json.dumps, cases)), encoding="utf-8")
+    suite = tmp_path / "s.yaml"
+    suite.write_text("prompt: p\ndataset: d\nfile: cases.jsonl\nmetrics: {right: exact}\n", "utf-8")
+    assert coalmine("suite", "check", str(suite), "--fix", home=tmp_path / "home").returncode == 0
+    answers = _answers(tmp_path / "answers.jsonl")
+    assert _json(compare(answers, answers, "--suite", suite, "--json"))["cases"] == 80
+    (tmp_path / "cases.jsonl").write_text(json.dumps({**cases[0], "expected": "b"}), encoding="utf-8")
+    result = compare(answers, answers, "--suite", suite)
+    assert result.returncode == 2
+    assert "look at what changed" in result.stderr
+
+
 def test_answers_that_cannot_be_scored_make_it_invalid(compare: Compare, tmp_path: Path) -> None:
     lines = [{"question": str(at), "a": "x", "b": "x"} for at in range(20)]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")

@@ -4,10 +4,6 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from coalmine_registry.classify import classify
-from coalmine_registry.errors import BumpTooSmall
-from coalmine_registry.semantic_version import baseline
-from coalmine_schemas.prompt_files.folder import PromptFile
 from coalmine_server.cli.configuration.files import Files, Given
 from coalmine_server.cli.configuration.findings import Findings
 from coalmine_server.cli.configuration.plan import Difference, Plan, Step
@@ -16,6 +12,7 @@ from coalmine_server.cli.configuration.serving import compare_serving
 from coalmine_server.cli.configuration.trials import compare_experiments, compare_rollouts
 from coalmine_server.cli.options import path_of
 from coalmine_server.cli.prompts.push import EDITED, push_file, version_body
+from coalmine_server.cli.prompts.together import Together
 from coalmine_server.client import Client
 from coalmine_server.client.file_models import EnvironmentFile, PolicyTerms
 from coalmine_server.errors import MOST_NAMES, CheckFailed
@@ -95,7 +92,8 @@ def _compare_prompts(found: Findings, client: Client) -> None:
     files = found.files.prompts
     if files is None:
         return
-    together = {file.reference for file in files}
+    together = Together(client, files)
+    names = {file.reference for file in files}
     for file in files:
         known = found.state.versions[file.name].get(file.version)
         if known is not None:
@@ -103,9 +101,8 @@ def _compare_prompts(found: Findings, client: Client) -> None:
                 found.problems.append(f"{file.path}: {EDITED}")
             continue
         checked = push_file(client, file, together, dry_run=True)
-        too_small = _too_small(found, file)
-        if checked.result == "refused" or too_small is not None:
-            found.problems.append(f"{file.path}: {too_small or '; '.join(checked.reasons)}")
+        if checked.result == "refused":
+            found.problems.append(f"{file.path}: {'; '.join(checked.reasons)}")
             continue
         differences = tuple(Difference("change", None, each) for each in checked.reasons)
         found.steps.append(
@@ -125,29 +122,9 @@ def _compare_prompts(found: Findings, client: Client) -> None:
         found.notes.append(f"prompts that no file names: {', '.join(others[:MOST_NAMES])}{more}")
     for name, versions in found.state.versions.items():
         for version, each in versions.items():
-            if each["status"] == "active" and f"{name}@{version}" not in together:
+            if each["status"] == "active" and f"{name}@{version}" not in names:
                 why = f"registered by {each['author']}: `coalmine pull` writes it, `coalmine retire` ends it"
                 found.beyond("prompt", f"{name}@{version}", why)
-
-
-def _too_small(found: Findings, file: PromptFile) -> str | None:
-    """What the registry will refuse in a bump from a file that it does not know yet, as in a dry run.
-
-    What included prompts declare it alone can tell.
-    """
-    known = found.state.versions[file.name]
-    new = {each.version: each for each in found.files.prompts or () if each.name == file.name}
-    previous = baseline(file.version, {*known, *new} - {file.version})
-    if previous is None or previous in known:
-        return None
-    old = new[previous].content
-    if old.includes() or file.content.includes():
-        return None
-    try:
-        classify(previous, old, file.content).check(file.version)
-    except BumpTooSmall as error:
-        return str(error)
-    return None
 
 
 def _compare_policy(

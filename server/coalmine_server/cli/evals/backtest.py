@@ -235,7 +235,7 @@ class _Work:
     ) -> "tuple[Comparison, int]":
         from coalmine_evals.backtest.run import compare_all
         from coalmine_evals.runs.budget import Budget
-        from coalmine_evals.runs.engine import bound
+        from coalmine_evals.runs.engine import ready
         from coalmine_evals.runs.paid_once import RunModels
         from coalmine_evals.runs.session import purse_of
         from coalmine_evals.runs.sides import PromptSide, model_of
@@ -263,10 +263,8 @@ class _Work:
                     {metric: scorer_of(name, settings) for metric, (name, settings) in scorers.items()},
                     self._here.prompts,
                 )
-                for each in made.values():
-                    _ = each.name  # a judge that cannot be found has none: before anything is paid
                 return await compare_all(
-                    cases, asked[0], asked[1], bound(made, models), progress=advance, stop=stop
+                    cases, asked[0], asked[1], ready(made, models), progress=advance, stop=stop
                 )
 
         with stop_on_signals() as signalled, progress_bar("asking", quiet=quiet, unit="inputs") as advance:

@@ -1,6 +1,7 @@
 """`coalmine evals compare`: the gate over answers that were recorded, without a key, a server or a model."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,7 @@ from coalmine_server.cli.output import AsJson, note, write_json
 
 if TYPE_CHECKING:
     from coalmine_evals.gate.recorded import Recorded
+    from coalmine_evals.results.datasets import Case
     from coalmine_evals.suites.suite import Suite, SuiteMetric
 
 
@@ -98,14 +100,16 @@ def compare(
     from coalmine_evals.gate import exit_code, judge
     from coalmine_evals.gate.recorded import score_recorded
     from coalmine_evals.scorers.registry import scorer_of
+    from coalmine_evals.suites.cases import cases_beside
     from coalmine_evals.suites.read import read_suite
 
     suite = None if suite_file is None else read_suite(suite_file)
     metrics = _metrics(scorers or [], suite, margin)
     made = [(metric, scorer_of(metric.scorer, metric.settings)) for metric in metrics]
+    known: Path | Sequence[Case] | None = cases
     if cases is None and suite is not None and suite_file is not None and suite.file is not None:
-        cases = suite_file.parent / suite.file
-    recorded = _read(candidate, baseline, (candidate_column, baseline_column), cases, mapping or [])
+        known = cases_beside(suite, suite_file).chosen
+    recorded = _read(candidate, baseline, (candidate_column, baseline_column), known, mapping or [])
     if sample is not None:
         if sample > len(recorded.cases):
             note(f"there are only {len(recorded.cases):,} cases: all of them are taken")
@@ -140,10 +144,11 @@ def _read(
     candidate: Path,
     baseline: Path | None,
     columns: tuple[str | None, str | None],
-    cases: Path | None,
+    cases: "Path | Sequence[Case] | None",
     mapping: list[str],
 ) -> "Recorded":
     from coalmine_evals.datasets.columns import read_mapping
+    from coalmine_evals.datasets.jsonl import read_cases
     from coalmine_evals.gate.recorded import read_columns, read_sides
 
     fields = read_mapping(mapping)
@@ -161,7 +166,8 @@ def _read(
         return read_columns(candidate, new, old, fields)
     if new is not None or old is not None:
         raise typer.BadParameter("--candidate and --baseline name columns of one file; two files are given")
-    return read_sides(candidate, baseline, cases, fields or None)
+    known = read_cases(cases, mapping=fields or None) if isinstance(cases, Path) else cases
+    return read_sides(candidate, baseline, known, fields or None)
 
 
 def _metrics(scorers: list[str], suite: "Suite | None", margin: str | None) -> "tuple[SuiteMetric, ...]":

@@ -160,13 +160,14 @@ def carry_out(here: Here, wanted: "Wanted", *, quiet: bool) -> "Ended":
 def estimate_words(expected: "Estimate") -> str:
     """What a run will cost, in words."""
     known = f" ({expected.known:,} are there already)" if expected.known else ""
-    if expected.asked == 0:
+    if expected.asked == expected.judged == 0:
         return f"nothing to pay for{known}"
     if expected.nano_usd is None:
         price = f"the price of {', '.join(expected.unpriced)} is not known"
     else:
         price = f"about ${expected.nano_usd / 1e9:.4f}"
-    return f"{expected.asked:,} answers to ask for{known}, {price}"
+    judges = f" and up to {expected.judged:,} questions to judges" if expected.judged else ""
+    return f"{expected.asked:,} answers to ask for{known}{judges}, {price}"
 
 
 def title(side: "Side | None") -> str:

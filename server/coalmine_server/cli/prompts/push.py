@@ -13,6 +13,7 @@ from coalmine_server.cli.options import path_of
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_json, write_table
 from coalmine_server.cli.prompts.inspect import write_diff
 from coalmine_server.cli.prompts.options import TokenOption, registry_client
+from coalmine_server.cli.prompts.together import Together, find_version
 
 if TYPE_CHECKING:
     from coalmine_schemas.prompt_files.folder import PromptFile
@@ -86,9 +87,9 @@ def push(
         registry_client(context, token) as client,
         progress_bar("registering", quiet=as_json, unit="files") as advance,
     ):
-        pushed = {file.reference for file in files}
+        together = Together(client, files)
         for count, file in enumerate(files, 1):
-            done.append(push_file(client, file, pushed, dry_run=dry_run))
+            done.append(push_file(client, file, together, dry_run=dry_run))
             advance(count, len(files))
         if diff and not as_json:
             for file, each in zip(files, done, strict=True):
@@ -136,17 +137,20 @@ def check_prompts(
 ) -> None:
     """Reject files that are not valid prompts, and changes of published versions.
 
-    Needs no server: for pre-commit hooks and CI. Exits with 1 if something is wrong.
+    Needs no server: for pre-commit hooks and CI. Templates that include what the folder lacks are for
+    `coalmine push --dry-run`. Exits with 1 if something is wrong.
     """
     from coalmine_registry.prompt_files.history import published_edits
     from coalmine_schemas.errors import InvalidParameter
-    from coalmine_schemas.prompt_files.folder import InvalidFiles, read_folder
+    from coalmine_schemas.prompt_files.folder import InvalidFiles, read_folder, template_problems
     from coalmine_server.errors import ConfigurationError
 
     problems: list[str] = []
     count = 0
     try:
-        count = len(read_folder(directory))
+        files = read_folder(directory)
+        count = len(files)
+        problems += template_problems(files)
     except InvalidFiles as error:
         problems += error.problems
     try:
@@ -164,47 +168,49 @@ def check_prompts(
         raise typer.Exit(1)
 
 
-def push_file(client: "Client", file: "PromptFile", pushed: set[str], *, dry_run: bool) -> Pushed:
+def push_file(client: "Client", file: "PromptFile", together: Together, *, dry_run: bool) -> Pushed:
     """Registers one version, or says what registering it would do.
 
     Args:
         client: Of the registry's server.
         file: The version.
-        pushed: `name@version` of all files that are pushed with it, which it may include.
+        together: All files that are pushed with it, which it may include.
         dry_run: True to change nothing.
     """
+    from coalmine_registry.errors import BumpTooSmall
+    from coalmine_schemas.prompts import InvalidPrompt
     from coalmine_server.errors import ServerError
 
-    known = _find(client, file.name, file.version)
+    def refused(why: str) -> Pushed:
+        together.refuse(file)
+        return Pushed(file.name, file.version, "refused", reasons=(why,))
+
+    known = find_version(client, file.name, file.version)
     if known is not None:
-        if known["digest"] == file.content.digest():
-            return Pushed(file.name, file.version, "unchanged")
-        return Pushed(file.name, file.version, "refused", reasons=(EDITED,))
+        unchanged = known["digest"] == file.content.digest()
+        return Pushed(file.name, file.version, "unchanged") if unchanged else refused(EDITED)
+    changes: Any = None
+    if dry_run:
+        try:
+            found_here = together.classification(file)
+        except (InvalidPrompt, BumpTooSmall) as error:
+            return refused(str(error))
+        changes = None if found_here is None else asdict(found_here)
     try:
         found = client.post(
             path_of("prompts", file.name, "versions"), version_body(file), {"dry_run": dry_run}
         )
     except ServerError as error:
-        needed = [each for each in file.content.includes() if each in pushed]
-        if dry_run and not all(_find(client, *each.split("@")) for each in needed):
-            why = f"after {', '.join(needed)}, which it includes"
-            return Pushed(file.name, file.version, "would register", reasons=(why,))
-        return Pushed(file.name, file.version, "refused", reasons=(error.message,))
+        if not (dry_run and (needed := together.waits_for(file))):
+            return refused(error.message)
+        why = f"after {', '.join(needed)}, which it includes"
+        return Pushed(file.name, file.version, "would register", reasons=(why,))
     result: Literal["registered", "would register"] = "would register" if dry_run else "registered"
-    changes = found["classification"]
+    changes = changes or found["classification"]
     if changes is None:
         return Pushed(file.name, file.version, result)
     reasons = tuple(f"{each['what']}: {each['needs']}" for each in changes["reasons"])
     return Pushed(file.name, file.version, result, changes["previous"], changes["level"], reasons)
-
-
-def _find(client: "Client", name: str, version: str) -> Any | None:  # noqa: ANN401 - a version as JSON
-    from coalmine_server.errors import NotFound
-
-    try:
-        return client.get(path_of("prompts", name, "versions", version))
-    except NotFound:
-        return None
 
 
 def _show(client: "Client", file: "PromptFile", previous: str) -> None:

@@ -1,6 +1,7 @@
 """Commands of the prompt registry: what they print, and how they end."""
 
 import json
+import subprocess
 from itertools import count
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -182,3 +183,61 @@ def test_a_snapshot_of_the_same_model_is_a_patch_and_another_model_a_minor_versi
     assert "nothing was written" in again.stderr
     pushed = run(registry_server, tmp_path, "push", "prompts")
     assert pushed.returncode == 0, pushed.stdout + pushed.stderr
+
+
+def test_a_dry_run_says_of_files_that_depend_on_each_other_what_pushing_them_does(
+    registry_server: ServerProcess, tmp_path: Path, name: str
+) -> None:
+    texts = {
+        f"{name}-chat/1.0.0": "<|user|>\nhi\n",
+        f"{name}-part/1.0.0": "---\nvariables: {a: string}\n---\n{{ a }}\n",
+        f"{name}-part/1.0.1": "---\nvariables: {b: string}\n---\n{{ b }}\n",
+        f"{name}-part/2.0.0": "---\nvariables: {a: string, b: string}\n---\n{{ a }}{{ b }}\n",
+        f"{name}-uses/1.0.0": f'{{% include "{name}-part@1.0.0" %}}\n',
+        f"{name}-uses/1.0.1": f'{{% include "{name}-part@2.0.0" %}}\n',
+        f"{name}-uses/2.0.0": f'{{% include "{name}-part@1.0.1" %}}\n',
+        f"{name}-wrong/1.0.0": f'{{% include "{name}-chat@1.0.0" %}}\n',
+        f"{name}-wrong/2.0.0": f'---\nvariables: {{a: integer}}\n---\n{{% include "{name}-part@1.0.0" %}}\n',
+    }
+    for path, text in texts.items():
+        (tmp_path / "p" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "p" / f"{path}.md").write_text(text, encoding="utf-8")
+    found = {}
+    for how in ("--dry-run", "--json"):
+        done = run(registry_server, tmp_path, "push", str(tmp_path / "p"), "--json", how)
+        assert done.returncode == 1
+        found[how] = {
+            f"{each['prompt'].removeprefix(name)}@{each['version']}": each["result"].removeprefix("would ")
+            for each in json.loads(done.stdout)
+        }
+    assert {each for each, result in found["--json"].items() if result == "refused"} == {
+        "-part@1.0.1",
+        "-uses@1.0.1",
+        "-uses@2.0.0",
+        "-wrong@1.0.0",
+        "-wrong@2.0.0",
+    }
+    said = {each: result.replace("registered", "register") for each, result in found["--json"].items()}
+    assert found["--dry-run"] == said
+
+
+def test_what_the_registry_would_refuse_in_a_template_is_found_without_it(tmp_path: Path) -> None:
+    texts = {
+        "macro/1.0.0": "{% macro m(x) %}{{ x }}{% endmacro %}\n",
+        "elsewhere/1.0.0": '{% include "in-the-registry@1.0.0" %}\n',
+        "chat/1.0.0": "<|user|>\nhi\n",
+        "uses/1.0.0": 'hi\n{% include "chat@1.0.0" %}\n',
+        "undeclared/1.0.0": "hi {{ name }}\n",
+    }
+    for path, text in texts.items():
+        (tmp_path / "p" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "p" / f"{path}.md").write_text(text, encoding="utf-8")
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    done = coalmine("check-prompts", str(tmp_path / "p"), "--json", home=tmp_path)
+    assert done.returncode == 1
+    found = [each.removeprefix(f"{tmp_path}/p/") for each in json.loads(done.stdout)["problems"]]
+    assert sorted(each.partition(": ")[0] for each in found) == [
+        "macro/1.0.0.md:1",
+        "undeclared/1.0.0.md:1",
+        "uses/1.0.0.md:2",
+    ]
