@@ -161,6 +161,41 @@ def test_texts_among_the_parameters_of_a_call_are_no_parameters() -> None:
     assert event["request_parameters"] == {"temperature": "0.5"}
 
 
+def test_what_a_library_was_called_with_is_no_parameter_unless_it_is_a_number_or_a_known_word() -> None:
+    given = {
+        **dict.fromkeys(("api_key", "user", "message", "preamble", "inputText", "suffix"), "a secret"),
+        **{"user": 17, "chat_history": [{"a": "secret"}], "inputs": [1, 2], "tool_choice": "a secret"},
+        **{"extra_headers": {"Authorization": "Bearer secret"}, "prediction": {"content": "a secret"}},
+        **{"response_format": {"type": "json_object"}, "reasoning_effort": "low", "metadata": {"id": 17}},
+        **{"thinking": {"type": "enabled", "budget_tokens": 1024}, "logprobs": True, "stop": ["\n\n", "END"]},
+        "deep": {"a": {"b": {"c": 1}}},
+    }
+    (event,) = events(read(span({**CHAT, "llm.invocation_parameters": json.dumps(given)})))
+    assert event["request_parameters"] == {
+        "response_format": '{"type": "json_object"}',
+        "reasoning_effort": '"low"',
+        "thinking": '{"type": "enabled", "budget_tokens": 1024}',
+        "logprobs": "true",
+        "stop": '["\\n\\n", "END"]',
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("openai.RateLimitError", "RateLimitError"),
+        ("java.net.SocketException$Reset", "SocketException$Reset"),
+        ("std::io::Error", "std::io::Error"),
+        ("429", "429"),
+        ("openai.BadRequestError: Mr. Jones may not. Ask", "BadRequestError"),
+        ("Mr. Jones may not", "error"),
+    ],
+)
+def test_of_an_error_its_name_is_kept_and_no_message(said: str, kept: str) -> None:
+    (event,) = events(read(span({**CHAT, "error.type": said})))
+    assert event["error_type"] == kept
+
+
 def test_texts_are_kept_only_if_they_are_captured() -> None:
     given = span({**CHAT, "gen_ai.input.messages": "[]", "gen_ai.output.messages": "[1]"})
     (without,), (with_texts,) = events(read(given)), events(read(given, capture_text=True))
