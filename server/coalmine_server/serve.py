@@ -131,6 +131,7 @@ class Server:
         self._changes.worker.start()
         self._hub = DeploymentHub(self._registry.registry, ENVIRONMENTS, on_revoked=verifier.forget)
         access = AccessParts(
+            self._registry.registry,
             verifier,
             FailedLogins(settings.server.failed_logins_per_minute),
             self._sign_on,

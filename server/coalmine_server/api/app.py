@@ -142,6 +142,8 @@ class RegistryParts:
 class AccessParts:
     """Who may ask."""
 
+    registry: "Registry"
+    """Knows what belongs to which prompt, also where its routes are not."""
     verifier: "Verifier"
     failed_logins: "FailedLogins"
     sign_on: "SignOn | None" = None
@@ -242,6 +244,7 @@ def create_app(
         stores, measures=MEASURES if with_measures else (), prompts=prompts, query_threads=query_threads
     )
     app.state.metrics = metrics
+    app.state.registry = access.registry
     app.state.verifier = access.verifier
     app.state.secret = secret
     app.state.events = events

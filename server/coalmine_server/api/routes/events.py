@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Final, TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -23,6 +24,7 @@ from coalmine_server.api.problems import (
     ProblemKind,
     problem_responses,
 )
+from coalmine_server.api.prompt_scope.owners import owner_of
 from coalmine_server.services.intake import (
     EventLimits,
     EventReader,
@@ -130,8 +132,17 @@ def scope_of(request: Request, actor: Actor) -> EventScope | None:
     """Returns whose events a token may send; None for all."""
     if actor.prompts is None:
         return None
+
+    @cache  # the events of a batch name few
+    def sees_experiment(name: str) -> bool:
+        prompt = owner_of(request.app.state, "experiment", name)
+        return prompt is not None and actor.sees(prompt)
+
     return EventScope(
-        actor.prompts, actor.sees, lambda ids: request_prompts(owned_store(request).store.reader(), ids)
+        actor.prompts,
+        actor.sees,
+        lambda ids: request_prompts(owned_store(request).store.reader(), ids),
+        sees_experiment,
     )
 
 

@@ -130,6 +130,8 @@ class EventScope:
     """True for the name of such a prompt."""
     prompts_of: Callable[[Sequence[UUID]], Mapping[UUID, str]]
     """Returns the prompts of those requests that are stored."""
+    sees_experiment: Callable[[str], bool]
+    """True for the name of an experiment of such a prompt."""
 
 
 class EventReader:
@@ -237,6 +239,10 @@ def _check_scope(given: Mapping[str, Any], scope: EventScope, owners: Mapping[UU
     is_of_any = given.get("type") == "outcome" and not prompt
     if is_of_any or (isinstance(prompt, str) and not scope.sees(prompt)):
         raise _Bad("prompt", f"is not one of {', '.join(scope.patterns)}, which the token is for")
+    experiment = given.get("experiment")
+    # Readouts add up all requests that name the experiment.
+    if isinstance(experiment, str) and experiment and not scope.sees_experiment(experiment):
+        raise _Bad("experiment", f"is of none of {', '.join(scope.patterns)}, which the token is for")
     if isinstance(request_id, str) and UUID_PATTERN.fullmatch(request_id):
         owner = owners.get(UUID(request_id))
         if owner is not None and not scope.sees(owner):
