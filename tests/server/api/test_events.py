@@ -149,6 +149,29 @@ def test_each_bad_event_is_named_with_a_remedy_and_loses_nothing_of_the_others(
     stored(admin, good["request_id"])
 
 
+def test_what_is_no_object_costs_no_other_event(admin: Person, sender: Person) -> None:
+    good = call(prompt="beside-none")
+    answer = sender.post("/v1/events", {"events": [None, good, 5, []]})
+    assert (answer["accepted"], [each["index"] for each in answer["errors"]]) == (1, [0, 2, 3])
+    assert {each["detail"] for each in answer["errors"]} == {
+        "is no object: give one with `type` and the fields of its event"
+    }
+    stored(admin, good["request_id"])
+
+
+def test_an_empty_text_says_nothing_as_languages_without_null_send_it(admin: Person, sender: Person) -> None:
+    names = ("error_type", "finish_reason", "experiment", "variant", "provider", "session_id", "unit_id")
+    asked = call(**dict.fromkeys((*names, "outcome", "event_time", "request_model", "trace_id"), ""))
+    request_id = asked["request_id"]
+    vote = {"type": "feedback", "request_id": request_id, "thumbs": "up", "correction": "", "unit_id": ""}
+    assert sender.post("/v1/events", {"events": [asked, vote]})["accepted"] == 2
+    found = stored(admin, request_id, 1)
+    assert {name: found[name] for name in names if name != "unit_id"} == dict.fromkeys(names[:-1])
+    assert (found["outcome"], found["unit_id"], found["request_model"]) == ("ok", request_id, "unknown")
+    (kept,) = found["feedback"]
+    assert (kept["thumbs"], kept["correction"], kept["unit_id"]) == ("up", None, None)
+
+
 def test_a_batch_without_a_good_event_is_refused(sender: Person) -> None:
     answer = sender.post("/v1/events", {"events": [{"type": "score"}]}, expect=422)
     assert answer["errors"] == [

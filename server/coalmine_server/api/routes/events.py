@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from coalmine_consumers.queries import request_prompts
 from coalmine_registry.roles import Actor, Role
@@ -78,7 +78,8 @@ class EventParts:
 class EventsBody(Body):
     """Events to store."""
 
-    events: list[dict[str, Any]] = Field(
+    # One that is no object is an error of that event.
+    events: list[Annotated[Any, WithJsonSchema({"type": "object", "additionalProperties": True})]] = Field(
         min_length=1,
         max_length=MAX_EVENTS,
         description="Each has `type` (`request`, `feedback`, `score` or `outcome`), `request_id` (a UUID, "

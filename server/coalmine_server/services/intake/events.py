@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
@@ -89,11 +89,31 @@ class _Kind:
     make: TypeAdapter[Any]
     names: frozenset[str]
     id_field: str
+    may_be_empty: frozenset[str]
+    """Fields that languages without null send as an empty text when there is nothing to say."""
 
 
 def _kind(event: EventName, cls: type, id_field: str, without: frozenset[str] = frozenset()) -> _Kind:
     names = frozenset(each.name for each in fields(cls)) - _OWN - without
-    return _Kind(event, TypeAdapter(cls), names, id_field)
+    optional = {each.name for each in fields(cls) if each.default is None}
+    numbers = {each.name for each in fields(cls) if {int, float} & set(get_args(each.type))}
+    return _Kind(event, TypeAdapter(cls), names, id_field, frozenset(_DEFAULTED | optional - numbers))
+
+
+_DEFAULTED: Final = {
+    *(
+        "event_time",
+        "unit_id",
+        "request_model",
+        "resolution",
+        "outcome",
+        "cost_source",
+        "metrics",
+        "segments",
+    ),
+    *("request_parameters", "other_usage", "metadata", "source"),
+}
+"""Fields for which null means the default."""
 
 
 _WHOSE: Final = frozenset({"unit_id", "session_id", "prompt"})
@@ -148,7 +168,7 @@ class EventReader:
 
     def read(
         self,
-        events: Sequence[Mapping[str, Any]],
+        events: Sequence[object],
         *,
         app: str,
         environment: str | None = None,
@@ -167,6 +187,8 @@ class EventReader:
         encoder = Encoder(SingleObjectFraming())
         for index, given in enumerate(events):
             try:
+                if not isinstance(given, Mapping):
+                    raise _Bad("", "is no object: give one with `type` and the fields of its event")
                 if scope is not None:
                     _check_scope(given, scope, owners)
                 self._read(encoder, given, reading, app, environment or self._environment)
@@ -222,12 +244,14 @@ class EventReader:
         return True
 
 
-def _owners(events: Sequence[Mapping[str, Any]], scope: EventScope) -> Mapping[UUID, str]:
+def _owners(events: Sequence[object], scope: EventScope) -> Mapping[UUID, str]:
     """The prompts of the stored requests that events are about."""
     ids = {
         UUID(given["request_id"])
         for given in events
-        if isinstance(given.get("request_id"), str) and UUID_PATTERN.fullmatch(given["request_id"])
+        if isinstance(given, Mapping)
+        and isinstance(given.get("request_id"), str)
+        and UUID_PATTERN.fullmatch(given["request_id"])
     }
     return scope.prompts_of(sorted(ids))
 
@@ -268,6 +292,9 @@ def _event(kind: _Kind, values: dict[str, Any], app: str, environment: str) -> A
         if name not in kind.names:
             meant = nearest(name, kind.names)
             raise _Bad(name[:64], "is no field of this event" + (f": did you mean {meant}?" if meant else ""))
+    values = {
+        name: None if value == "" and name in kind.may_be_empty else value for name, value in values.items()
+    }
     values["app"] = values.get("app") or app
     if kind is KINDS["outcome"]:
         values = _with_own_id(values)
@@ -333,21 +360,6 @@ def _time_ms(when: object) -> int:
 
 
 _TIME: Final = TypeAdapter(datetime)
-
-_DEFAULTED: Final = {
-    *(
-        "event_time",
-        "unit_id",
-        "request_model",
-        "resolution",
-        "outcome",
-        "cost_source",
-        "metrics",
-        "segments",
-    ),
-    *("request_parameters", "other_usage", "metadata", "source"),
-}
-"""Fields for which null means the default."""
 
 
 def _record(event: Any) -> dict[str, Any]:  # noqa: ANN401
