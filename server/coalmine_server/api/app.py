@@ -239,6 +239,7 @@ def create_app(
     from coalmine_server.api.routes import health  # noqa: PLC0415
     from coalmine_server.api.routes.traces import SpanMetrics  # noqa: PLC0415
     from coalmine_server.api.shared_answers import SharedAnswersMiddleware  # noqa: PLC0415
+    from coalmine_server.api.unread_body import UnreadBodyMiddleware  # noqa: PLC0415
 
     app = build_api(
         stores, measures=MEASURES if with_measures else (), prompts=prompts, query_threads=query_threads
@@ -270,7 +271,7 @@ def create_app(
     authenticated = AuthMiddleware(
         answering, access.verifier, access.failed_logins, open_paths, access.sign_on
     )
-    return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))
+    return UnreadBodyMiddleware(ObservabilityMiddleware(authenticated, HttpMetrics(metrics)))
 
 
 def _elsewhere(request: Request) -> None:
