@@ -1,5 +1,6 @@
 """Events over HTTP, into a real server and out of its store."""
 
+import gzip
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -182,6 +183,23 @@ def test_a_batch_without_a_good_event_is_refused(sender: Person) -> None:
     ]
     empty = {"type": "feedback", "request_id": uuid7()}
     assert "says nothing" in sender.post("/v1/events", {"events": [empty]}, expect=422)["detail"]
+
+
+UNREADABLE: dict[str, tuple[bytes, str, str]] = {
+    "compressed": (gzip.compress(b"{}"), "gzip", "Content-Encoding"),
+    "another encoding": ('{"events": ["é"]}'.encode("latin-1"), "", "UTF-8"),
+    "nested": (b"[" * 100_000, "", "nested too deeply"),
+    "digits": (b'{"events": [1' + b"0" * 5_000 + b"]}", "", "digits"),
+}
+
+
+@pytest.mark.parametrize("why", UNREADABLE)
+def test_a_body_that_cannot_be_read_says_why(sender: Person, why: str) -> None:
+    body, encoding, words = UNREADABLE[why]
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    response = sender.client.post("/v1/events", content=body, headers=headers)
+    assert (response.status_code, response.json()["type"]) == (400, "urn:coalmine:unreadable-body")
+    assert words in response.json()["detail"]
 
 
 def test_a_batch_is_bounded(sender: Person) -> None:
