@@ -87,7 +87,11 @@ class Server:
         self.ingest = IngestService(settings, on_owned=self._announce, simulated=simulated)
         self.stores = ServerStores(self.ingest)
         self._events = EventParts(
-            EventReader(environment=settings.environment, capture_text=settings.capture_text),
+            EventReader(
+                environment=settings.environment,
+                capture_text=settings.capture_text,
+                ranges=settings.readout.ranges,
+            ),
             EventLimits(settings.events.per_minute),
             Intake.of(settings),
             FeedbackLinks.of(settings.events),

@@ -91,6 +91,7 @@ BAD_OUTCOMES: dict[str, tuple[dict[str, Any], str, str]] = {
     "no value": ({**OF_UNIT, "value": None}, "value", ""),
     "no uuid": ({**OF_UNIT, "score_id": "7"}, "score_id", "not a UUID"),
     "no time": ({**OF_UNIT, "event_time": "yesterday"}, "event_time", "2026-"),
+    "beyond a range": ({**OF_UNIT, "name": "quality"} | {"value": 1.5}, "value", "its range from 0 to 1"),
     "no zone": ({**OF_UNIT, "event_time": "2026-11-29T10:00:00"}, "event_time", "time zone"),
     "a unit's score": ({**OF_UNIT, "type": "score", "request_id": uuid7()}, "unit_id", "no field"),
 }
@@ -126,6 +127,8 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "far future": ({"event_time": "2126-01-01T00:00:00Z"}, "event_time", ""),
     "computed": ({"unit_group": 3}, "unit_group", "no field"),
     "no such outcome": ({"outcome": "fine"}, "outcome", "'ok'"),
+    "beyond a range": ({"metrics": {"quality": 5}}, "metrics.quality", "its range from 0 to 1"),
+    "beyond a declared range": ({"metrics": {"tone": 0.5, "stars": 0}}, "metrics.stars", "from 1 to 5"),
     "half a character": ({"unit_id": "\ud800"}, "", "plain text"),
     "half a name": ({"\ud800": 1}, "?", "no field"),
     "half a label": ({"label": "\ud800"}, "", "plain text"),

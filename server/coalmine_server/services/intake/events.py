@@ -21,6 +21,7 @@ from coalmine_schemas.events import EventName, PromptFeedback, PromptRequest, Pr
 from coalmine_schemas.identifiers import derived_uuid7, uuid7
 from coalmine_schemas.limits import ID_CHARS, shortened
 from coalmine_schemas.outcomes import outcome_of
+from coalmine_schemas.ranges import DEFAULT_RANGES, Range
 from coalmine_schemas.results import result
 from coalmine_schemas.rules import UUID_PATTERN, first_problem, fitted
 from coalmine_schemas.spool_blocks import SpoolRecord
@@ -160,11 +161,15 @@ class EventReader:
     Args:
         environment: Of events that name none.
         capture_text: Whether texts of inputs, outputs, comments, corrections and rationales are kept.
+        ranges: Declared ranges of metrics and scores, which the collector keeps to.
     """
 
-    def __init__(self, *, environment: str, capture_text: bool) -> None:
+    def __init__(
+        self, *, environment: str, capture_text: bool, ranges: Mapping[str, Range] = DEFAULT_RANGES
+    ) -> None:
         self._environment = environment
         self.capture_text = capture_text
+        self._ranges = ranges
 
     def read(
         self,
@@ -214,6 +219,7 @@ class EventReader:
             problem = first_problem(kind.event, record)
         if problem is not None:
             raise _Bad(*_split(problem))
+        self._check_ranges(record)
         try:
             frame = encoder.encode(kind.event, record)
             if len(frame) > MAX_FRAME_BYTES:
@@ -235,6 +241,15 @@ class EventReader:
         )
         reading.without_texts += had_texts
         reading.apps[record["app"]] = reading.apps.get(record["app"], 0) + 1
+
+    def _check_ranges(self, record: Mapping[str, Any]) -> None:
+        scored = {record["name"]: record["value"]} if "value" in record else {}
+        for name, value in {**record.get("metrics", {}), **scored}.items():
+            problem = self._ranges[name].beyond(value) if name in self._ranges else None
+            if problem is not None:
+                raise _Bad(
+                    "value" if scored else f"metrics.{name}", f"{name} {problem}" if scored else problem
+                )
 
     def _drop_texts(self, event: Any, record: dict[str, Any]) -> bool:  # noqa: ANN401 - any of the three
         """Leaves texts out unless they are captured. Returns True if there were any."""
