@@ -222,6 +222,14 @@ def test_an_app_that_sends_too_many_is_told_when_to_come_back(admin: Person, sen
         another.post("/v1/events", {"events": [call(prompt="quiet")]})
 
 
+def test_a_token_of_some_prompts_spends_nothing_of_an_app_that_it_names(admin: Person) -> None:
+    batch = {"events": [call(prompt="flood.some", app="their-app") for _ in range(400)]}
+    with admin.make("of-some", "ingest", ["flood.*"]) as some, admin.make("of-all", "ingest") as every:
+        some.post("/v1/events", batch)
+        some.post("/v1/events", batch, expect=429)
+        every.post("/v1/events", batch)
+
+
 def test_a_token_that_writes_reads_nothing(sender: Person) -> None:
     for path in ("/v1/whoami", "/v1/versions", "/v1/deployments/prod", "/metrics"):
         assert sender.client.get(path).status_code == 403, path

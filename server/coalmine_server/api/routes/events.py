@@ -158,11 +158,13 @@ def store(parts: EventParts, actor: Actor, reading: Reading) -> None:
     Raises:
         ProblemError: The app or the token sends too many (429), or they cannot be stored now (503).
     """
+    # Who sends for some prompts could otherwise name any app, and spend what its own services may send.
+    apps = reading.apps if actor.prompts is None else {}
     with room_or_problem():
         parts.limits.spend(
             {
                 f"token {actor.subject}": len(reading.records),
-                **{f"app {app}": number for app, number in reading.apps.items()},
+                **{f"app {app}": number for app, number in apps.items()},
             }
         )
         parts.intake.take(reading.records)
