@@ -185,5 +185,5 @@ def room_or_problem() -> Iterator[None]:
         )
         raise ProblemError(TOO_MANY_EVENTS, detail, retry_after_s=error.retry_after_s) from error
     except IntakeUnavailable as error:
-        detail = f"{error.reason}: send them again in {RETRY_AFTER_S} s; none is counted twice"
+        detail = f"{error.reason}: send them again in {RETRY_AFTER_S} s; what has an id or a time counts once"
         raise ProblemError(INTAKE_UNAVAILABLE, detail, retry_after_s=RETRY_AFTER_S) from error
