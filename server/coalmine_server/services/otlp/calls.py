@@ -16,6 +16,8 @@ OPERATIONS: Final = frozenset(
     {"chat", "generate_content", "text_completion", "embeddings", "completion", "embedding"}
 )
 """`gen_ai.operation.name` of calls; those of agents, tools and workflows contain calls, or are none."""
+_NO_MODEL: Final = "none"
+"""What Spring AI writes for the model that answered where none did."""
 UNVERSIONED: Final = "unversioned"
 """Version of a call whose span names a prompt only."""
 OWN_SCOPE: Final = "coalmine"
@@ -108,6 +110,8 @@ def request_of(span: Span) -> dict[str, Any]:
         field: names.text(attributes, found_in) for field, found_in in names.TEXTS.items()
     }
     fields |= {field: names.count(attributes, found_in) for field, found_in in names.COUNTS.items()}
+    if fields["response_model"] == _NO_MODEL:
+        fields["response_model"] = None
     _include_cached(fields)
     fields |= _ending(span, fields["output_tokens"])
     provider = names.text(attributes, names.PROVIDER)
@@ -151,8 +155,9 @@ def _ending(span: Span, output_tokens: int | None) -> dict[str, Any]:
     """How the call ended: what failed, what its caller cancelled, and the model's own reason."""
     attributes = span.attributes
     reason = next(names.values(attributes, names.FINISH_REASONS), None)
-    if isinstance(reason, list) and reason:
-        reason = reason[0]
+    listed = names.untexted(reason)
+    if isinstance(listed, list):
+        reason = listed[0] if listed else None
     reason = _text(reason)
     error = _text(attributes.get("error.type"))
     if error is None and span.failed:

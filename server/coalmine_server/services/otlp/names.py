@@ -6,6 +6,7 @@
 no convention has.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -142,6 +143,8 @@ FIRST_CHUNK_EVENTS: Final = (
 INPUT: Final = ("gen_ai.input.messages", "input.value", "gen_ai.prompt", "traceloop.entity.input")
 OUTPUT: Final = ("gen_ai.output.messages", "output.value", "gen_ai.completion", "traceloop.entity.output")
 
+_BEGINNINGS: Final = tuple("[-0123456789")
+
 SERVICE: Final = ("coalmine.app", "service.name")
 ENVIRONMENT: Final = ("coalmine.environment", "deployment.environment.name", "deployment.environment")
 
@@ -152,6 +155,17 @@ def values(attributes: Mapping[str, Value], names: tuple[str, ...]) -> Iterator[
         value = attributes.get(name)
         if value is not None and value not in ("", [], {}):
             yield value
+
+
+def untexted(value: Value) -> Value:
+    """A number or a list in place of the text that Spring AI (Micrometer) makes of it; else the value."""
+    if not isinstance(value, str) or not value.startswith(_BEGINNINGS):
+        return value
+    try:
+        found: Value = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    return found
 
 
 def text(attributes: Mapping[str, Value], names: tuple[str, ...]) -> str | None:

@@ -39,7 +39,9 @@ _DEEPEST: Final = 2
 def parameters_of(attributes: Mapping[str, Value]) -> dict[str, Any]:
     """All that a call was made with, texts too: for what is looked up in it, and not to be stored."""
     found: dict[str, Any] = {
-        short: attributes[name] for name, short in names.PARAMETERS.items() if name in attributes
+        short: names.untexted(attributes[name])
+        for name, short in names.PARAMETERS.items()
+        if name in attributes
     }
     text = names.text(attributes, names.INVOCATION)
     if text is not None:

@@ -196,6 +196,32 @@ def test_of_an_error_its_name_is_kept_and_no_message(said: str, kept: str) -> No
     assert event["error_type"] == kept
 
 
+@pytest.mark.parametrize(
+    ("said", "reason", "outcome"),
+    [('["length"]', "length", "truncated"), ('["SAFETY", "STOP"]', "SAFETY", "refused"), ("[]", None, "ok")],
+)
+def test_a_list_of_finish_reasons_may_be_a_text_as_spring_ai_has_it(
+    said: str, reason: str | None, outcome: str
+) -> None:
+    (event,) = events(read(span({**CHAT, "gen_ai.response.finish_reasons": said})))
+    assert (event["finish_reason"], event["outcome"]) == (reason, outcome)
+
+
+def test_parameters_and_models_of_spring_ai_are_texts() -> None:
+    given = {"temperature": "0.7", "stop_sequences": '["END"]', "max_tokens": "200", "reasoning.level": "low"}
+    attributes = {f"gen_ai.request.{name}": text for name, text in given.items()}
+    (event,) = events(read(span({**CHAT, **attributes, "gen_ai.response.model": "none"})))
+    assert event["request_parameters"] == {
+        **{"temperature": "0.7", "stop": '["END"]', "max_tokens": "200", "reasoning_effort": '"low"'}
+    }
+    assert (event["response_model"], event["request_model"]) == (None, CHAT["gen_ai.request.model"])
+
+
+def test_a_finish_reason_that_begins_like_a_list_is_itself() -> None:
+    (event,) = events(read(span({**CHAT, "gen_ai.response.finish_reasons": "[stop"})))
+    assert event["finish_reason"] == "[stop"
+
+
 def test_texts_are_kept_only_if_they_are_captured() -> None:
     given = span({**CHAT, "gen_ai.input.messages": "[]", "gen_ai.output.messages": "[1]"})
     (without,), (with_texts,) = events(read(given)), events(read(given, capture_text=True))
