@@ -533,6 +533,20 @@ def test_what_is_near_a_name_is_told_to_nobody(world: World) -> None:
         assert THEIRS in told.text, "the test shows nothing: nobody is told what is near"
 
 
+@pytest.mark.parametrize("name", ["\\ud800", "\\u0000"])
+def test_what_no_name_can_be_is_of_nobody(world: World, name: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    bodies = {
+        "/v1/eval-runs": f'{{"suite": "{name}"}}',
+        "/v1/promotions": f'{{"prompt": "{OURS}", "evidence": [{{"kind": "run", "reference": "{name}"}}]}}',
+    }
+    for path, body in bodies.items():
+        assert world.ours.client.post(path, content=body, headers=headers).status_code == 404
+    event = f'{{"type": "request", "prompt": "{OURS}", "experiment": "{name}"}}'
+    sent = world.ours.client.post("/v1/events", content=f'{{"events": [{event}]}}', headers=headers)
+    assert [each["name"] for each in sent.json()["errors"]] == ["events.0.experiment"]
+
+
 def test_what_is_made_is_made(world: World) -> None:
     world.ours.post("/v1/freezes", {"prompt": OURS, "environment": "dev", "reason": "mine"}, expect=201)
     world.ours.post(f"/v1/promotions/{world.ids[OURS]['promotion_id']}/reject", {"reason": "no"})
