@@ -179,23 +179,22 @@ def text(attributes: Mapping[str, Value], names: tuple[str, ...]) -> str | None:
 
 
 def number(attributes: Mapping[str, Value], names: tuple[str, ...]) -> float | None:
-    """The first that is said; a text of a number, too."""
+    """The first that is said; a text of a number, too. Some write NaN for what they do not know."""
     for value in values(attributes, names):
-        if isinstance(value, bool):
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
             continue
-        if isinstance(value, int | float):
-            return value
-        if isinstance(value, str):
-            try:
-                return float(value)
-            except ValueError:
-                continue
+        try:
+            found = float(value) if isinstance(value, str) else value
+        except ValueError:
+            continue
+        if math.isfinite(found):
+            return found
     return None
 
 
 def count(attributes: Mapping[str, Value], names: tuple[str, ...]) -> int | None:
     """The first that is said and is a whole number."""
     found = number(attributes, names)
-    if found is None or not math.isfinite(found) or found != int(found):
+    if found is None or found != int(found):
         return None
     return int(found)

@@ -5,6 +5,7 @@ the provider, headers, users. What is kept is therefore named here, and what is 
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -72,7 +73,7 @@ def _kept(given: Mapping[str, Any], depth: int) -> dict[str, Any]:
 def _value(name: str, value: object, depth: int) -> object:
     """The value of a parameter, or what may be kept of it; None if nothing."""
     if isinstance(value, bool | int | float):
-        return value
+        return value if math.isfinite(value) else None  # which JSON has not
     if isinstance(value, Mapping):
         return (_kept(value, depth - 1) or None) if depth else None
     if isinstance(value, list):

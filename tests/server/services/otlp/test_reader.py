@@ -1,6 +1,7 @@
 """What becomes of the spans of one body: events, and an answer that says what to change."""
 
 import json
+import math
 from typing import Any, cast
 
 import pytest
@@ -215,6 +216,14 @@ def test_parameters_and_models_of_spring_ai_are_texts() -> None:
         **{"temperature": "0.7", "stop": '["END"]', "max_tokens": "200", "reasoning_effort": '"low"'}
     }
     assert (event["response_model"], event["request_model"]) == (None, CHAT["gen_ai.request.model"])
+
+
+@pytest.mark.parametrize("unknown", [math.nan, "NaN", math.inf, "-Infinity"])
+def test_a_number_that_is_not_known_costs_no_call(unknown: float | str) -> None:
+    given = {"gen_ai.response.time_to_first_chunk": unknown, "gen_ai.usage.output_tokens": unknown}
+    (event,) = events(read(span({**CHAT, **given, "gen_ai.request.top_p": math.nan})))
+    assert event["request_parameters"] == {}
+    assert (event["time_to_first_token_ms"], event["output_tokens"]) == (None, None)
 
 
 def test_a_finish_reason_that_begins_like_a_list_is_itself() -> None:
