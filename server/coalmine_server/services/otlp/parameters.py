@@ -73,7 +73,7 @@ def _kept(given: Mapping[str, Any], depth: int) -> dict[str, Any]:
 def _value(name: str, value: object, depth: int) -> object:
     """The value of a parameter, or what may be kept of it; None if nothing."""
     if isinstance(value, bool | int | float):
-        return value if math.isfinite(value) else None  # which JSON has not
+        return None if isinstance(value, float) and not math.isfinite(value) else value
     if isinstance(value, Mapping):
         return (_kept(value, depth - 1) or None) if depth else None
     if isinstance(value, list):

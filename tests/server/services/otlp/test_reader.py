@@ -226,6 +226,12 @@ def test_a_number_that_is_not_known_costs_no_call(unknown: float | str) -> None:
     assert (event["time_to_first_token_ms"], event["output_tokens"]) == (None, None)
 
 
+def test_a_parameter_of_hundreds_of_digits_is_a_number_or_is_left_out() -> None:
+    given = {"llm.invocation_parameters": f'{{"seed": {10**400}, "top_k": {10**600}, "n": 1e999}}'}
+    (event,) = events(read(span({**CHAT, **given, "gen_ai.request.seed": "9" * 5_000})))
+    assert event["request_parameters"] == {"seed": str(10**400)}
+
+
 def test_a_finish_reason_that_begins_like_a_list_is_itself() -> None:
     (event,) = events(read(span({**CHAT, "gen_ai.response.finish_reasons": "[stop"})))
     assert event["finish_reason"] == "[stop"
