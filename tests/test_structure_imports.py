@@ -144,10 +144,10 @@ _CLIENT_MODULES = (
     *("coalmine.prompts.poll_policy", "coalmine.prompts.prompt", "coalmine.redaction", "coalmine.replies"),
     *("coalmine.served", "coalmine.settings", "coalmine.stats", "coalmine.values"),
     *("coalmine_schemas", "coalmine_schemas.atomic_file", "coalmine_schemas.client_variables"),
-    *("coalmine_schemas.discovery",),
+    *("coalmine_schemas.discovery", "coalmine_schemas.rules"),
     *("coalmine_schemas.errors", "coalmine_schemas.events", "coalmine_schemas.identifiers"),
     *("coalmine_schemas.limited_log", "coalmine_schemas.prompts", "coalmine_schemas.results"),
-    *("coalmine_schemas.limits", "coalmine_schemas.providers", "coalmine_schemas.rules"),
+    *("coalmine_schemas.limits", "coalmine_schemas.providers", "coalmine_schemas.ranges"),
     *("coalmine_schemas.kafka_config", "coalmine_schemas.topics"),
 )
 _LIGHT_PACKAGES = ("coalmine.replies.", "coalmine_schemas.prompts.")

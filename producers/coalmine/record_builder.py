@@ -102,6 +102,7 @@ class RecordBuilder:
             record["environment"] = event.environment or self._environment
             if record["outcome"] == "unknown":
                 record["outcome"] = outcome_of(event.finish_reason, event.error_type)
+            record["metrics"] = number_map("metrics", event.metrics, self._complain)
             self._price(record, microseconds(event.event_time))
             self._add_signals(record, event.output_text, event.request_parameters)
         elif isinstance(event, PromptScore) and (problem := metric_problem(event.name, event.value)):

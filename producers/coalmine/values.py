@@ -9,6 +9,7 @@ from typing import Any, Final
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import PromptFeedback
 from coalmine_schemas.limits import ID_CHARS
+from coalmine_schemas.ranges import DEFAULT_RANGES
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 EMPTY_FEEDBACK: Final = (
@@ -79,11 +80,15 @@ def finite_number(value: object) -> float | None:
 def metric_problem(name: str, value: float) -> str | None:
     """Why a metric or score cannot have this value; None if it can.
 
-    `quality` is compared, with margins, wherever it comes from, so it has one scale.
+    Names such as `quality` are compared wherever they come from, so they have one scale: the collector makes
+    a dead letter of a call with another one.
     """
-    if name == "quality" and not 0 <= value <= 1:
-        return f"is {value:g}: quality is between 0 and 1; give another scale another name"
-    return None
+    limits = DEFAULT_RANGES.get(name)
+    if limits is None or limits.beyond(value) is None:
+        return None
+    return (
+        f"is {value:g}: {name} is between {limits.low:g} and {limits.high:g}; give another scale another name"
+    )
 
 
 def number_map(name: str, values: Mapping[str, float] | None, complain: Complain) -> dict[str, float]:

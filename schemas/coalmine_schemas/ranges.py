@@ -15,6 +15,12 @@ class Range(NamedTuple):
     low: float
     high: float
 
+    def beyond(self, value: float) -> str | None:
+        """Why a value is none of it, after its name; None if it is."""
+        if self.low <= value <= self.high:
+            return None
+        return f"is {value:.15g}, beyond its range from {self.low:g} to {self.high:g}"
+
 
 DEFAULT_RANGES: Mapping[str, Range] = MappingProxyType(
     dict.fromkeys(("quality", "schema_valid", "schema_invalid", "empty_answer"), Range(0.0, 1.0))

@@ -75,7 +75,9 @@ class Replica:
         changes.worker.start()
         self._hub = DeploymentHub(registry, ENVIRONMENTS, on_revoked=verifier.forget)
         app = create_app(
-            AccessParts(verifier, FailedLogins(settings.server.failed_logins_per_minute), self._sign_on),
+            AccessParts(
+                registry, verifier, FailedLogins(settings.server.failed_logins_per_minute), self._sign_on
+            ),
             process_registry(),
             stores,
             prompts=RegistryParts(registry, self._hub, _last_used_unknown),

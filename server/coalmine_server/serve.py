@@ -87,7 +87,11 @@ class Server:
         self.ingest = IngestService(settings, on_owned=self._announce, simulated=simulated)
         self.stores = ServerStores(self.ingest)
         self._events = EventParts(
-            EventReader(environment=settings.environment, capture_text=settings.capture_text),
+            EventReader(
+                environment=settings.environment,
+                capture_text=settings.capture_text,
+                ranges=settings.readout.ranges,
+            ),
             EventLimits(settings.events.per_minute),
             Intake.of(settings),
             FeedbackLinks.of(settings.events),
@@ -131,6 +135,7 @@ class Server:
         self._changes.worker.start()
         self._hub = DeploymentHub(self._registry.registry, ENVIRONMENTS, on_revoked=verifier.forget)
         access = AccessParts(
+            self._registry.registry,
             verifier,
             FailedLogins(settings.server.failed_logins_per_minute),
             self._sign_on,

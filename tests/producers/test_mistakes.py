@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from coalmine import Coalmine, InvalidParameter, PromptScore
+from coalmine import Coalmine, InvalidParameter, PromptRequest, PromptScore
 from coalmine_schemas.identifiers import uuid7
 from tests.support.oracles.produced import spooled
 
@@ -74,6 +74,13 @@ _MISTAKES: dict[str, tuple[str, Callable[[Any], object]]] = {
     "score id": ("call.request_id", lambda cm: cm.score("12", "quality", 1)),
     "score time": ("event_time", lambda cm: cm.score(_ID, "quality", 1, event_time="now")),
     "whole quality": ("quality is between", lambda cm: cm.emit_score(_score(value=7.3))),
+    "valid above 1": ("schema_valid is between", lambda cm: cm.score(_ID, "schema_valid", 2)),
+    "whole call": (
+        "metrics['quality']",
+        lambda cm: cm.emit_request(
+            PromptRequest(prompt="p", version="1.0.0", latency_ms=1.0, metrics={"quality": 7.3})
+        ),
+    ),
     "whole score": ("value", lambda cm: cm.emit_score(_score(value=float("inf")))),
     "prompt": ("prompt", lambda cm: _called(cm, str, prompt="")),
     "version": ("version", lambda cm: _called(cm, str, version=None)),

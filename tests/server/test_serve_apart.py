@@ -23,7 +23,11 @@ def test_registry_and_collector_run_apart_and_know_the_same_tokens(tmp_path: Pat
             admin.register("greet", "1.0.0", HELLO)
             admin.get("/v1/facets", expect=404)
             reader = admin.make("grafana", "reader")
+            scoped = admin.make("of-some", "reader", ["support.*"])
         reader.client.close()
+        scoped.client.close()
+        readout = collector.get("/v1/experiments/unknown/readout", token=scoped.token)
+        assert (readout.status_code, readout.json()["status"]) == (404, 404)
         assert collector.get("/v1/facets", token=reader.token).status_code == 200
         assert collector.get("/v1/prompts").status_code == 404
         # Commands find the one they need.

@@ -7,6 +7,7 @@ statement, for its syntax tree; then what to run it on, for null once the answer
 import json
 import math
 import os
+import re
 import resource
 import sys
 import threading
@@ -23,7 +24,7 @@ if __name__ == "__main__":
 import duckdb
 import pyarrow as pa
 
-from coalmine_consumers.sql import quote_literal
+from coalmine_consumers.sql import quote_identifier, quote_literal
 
 DATABASE: Final = "tables.duckdb"
 """File of the folder with tables of the store."""
@@ -34,6 +35,8 @@ _OWN_MB: Final = 512
 _THREADS: Final = 2
 LARGEST_TREE: Final = 8 * 2**20
 """Characters of a syntax tree, which the server reads: some five times that of the longest lists."""
+_AS_TEXT: Final = re.compile(r"\b(UHUGEINT|BIT|BIGNUM|TIME WITH TIME ZONE|VARIANT|INTERVAL)\b")
+"""Types whose values are told as DuckDB writes them."""
 _VALUES_PER_MB: Final = 100_000
 """Single values of an answer: each is an object of Python once it is read."""
 
@@ -179,10 +182,23 @@ def _answer(statement: str, task: Task, limits: Limits) -> None:
         timer.daemon = True
         timer.start()
         with _ending(TOO_COMPLICATED, limits):
-            found = connection.sql(_without_end(statement)).limit(limits.rows + 1)
+            found = _told(connection.sql(_without_end(statement)).limit(limits.rows + 1))
         with found.to_arrow_reader(2048) as rows:
             _write(folder / ANSWER, rows, limits)
         timer.cancel()
+
+
+def _told(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """The rows with texts in place of values that Arrow has not, or has as other ones."""
+    places = list(enumerate(zip(found.columns, found.types, strict=True), start=1))
+    if not any(_AS_TEXT.search(str(kind)) for _, (_, kind) in places):
+        return found
+    return found.project(
+        ", ".join(
+            f"#{place}{'::VARCHAR' if _AS_TEXT.search(str(kind)) else ''} AS {quote_identifier(name)}"
+            for place, (name, kind) in places
+        )
+    )
 
 
 def _without_end(statement: str) -> str:

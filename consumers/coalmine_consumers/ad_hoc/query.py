@@ -10,6 +10,7 @@ import secrets
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -34,10 +35,17 @@ _HIDDEN: Final = "hidden"
 """Schema of tables with columns that not everybody sees: statements may name no schema and so reach none."""
 _GRACE_S: Final = 5.0
 """Longest time that the process takes to start, and to stop by itself when its time is over."""
+_LOOK_EVERY_S: Final = 0.1
+"""How often it is looked whether somebody waits for the answer still."""
 
 
 def run_query(
-    store: Store, statement: str, limits: Limits | None = None, *, private: bool = False
+    store: Store,
+    statement: str,
+    limits: Limits | None = None,
+    *,
+    private: bool = False,
+    gone: threading.Event | None = None,
 ) -> tuple[pa.Table, bool]:
     """Runs one SELECT on the state of the store as of now; ingest goes on meanwhile.
 
@@ -46,6 +54,7 @@ def run_query(
         statement: See `tables_of`.
         limits: What it may take.
         private: True to show texts and identifiers of users.
+        gone: Set once nobody waits for the answer any more: the statement is ended.
 
     Returns:
         The rows, and whether there are more than the limit.
@@ -54,12 +63,13 @@ def run_query(
         InvalidParameter: The statement is wrong, reads what it may not, or takes more than the limits.
     """
     limits = limits or Limits()
+    gone = gone or threading.Event()
     check_length(statement)
     with own_folder() as folder:
         with _process(folder) as process:
-            tree = _ask(process, {"statement": statement, "limits": asdict(limits)}, limits)
+            tree = _ask(process, {"statement": statement, "limits": asdict(limits)}, limits, gone)
             views, files = _lend_all(store, folder, tables_of(tree), private=private)
-            why_not = json.loads(_ask(process, asdict(Task(str(folder), views, files)), limits))
+            why_not = json.loads(_ask(process, asdict(Task(str(folder), views, files)), limits, gone))
         if why_not is not None:
             raise InvalidParameter(f"sql: {why_not}")
         with pa.OSFile(str(folder / ANSWER)) as file, pa.ipc.open_file(file) as answer:
@@ -136,30 +146,32 @@ def _process(folder: Path) -> Iterator[subprocess.Popen[str]]:
             started.kill()
 
 
-def _ask(started: subprocess.Popen[str], what: object, limits: Limits) -> str:
+def _ask(started: subprocess.Popen[str], what: object, limits: Limits, gone: threading.Event) -> str:
     """Tells the process something, and returns what it says to that: a line of JSON.
 
     Raises:
-        InvalidParameter: It took more than the limits.
+        InvalidParameter: It took more than the limits, or nobody waits for it.
     """
     assert started.stdin is not None  # for the type checker: both are pipes
     assert started.stdout is not None
-    is_late = threading.Event()
+    is_late, done = threading.Event(), threading.Event()
 
-    def end() -> None:
-        is_late.set()
-        started.kill()
+    def watch() -> None:
+        until = time.monotonic() + limits.timeout_s + _GRACE_S
+        while not done.wait(_LOOK_EVERY_S):
+            if gone.is_set() or time.monotonic() >= until:
+                is_late.set()
+                started.kill()
+                return
 
-    timer = threading.Timer(limits.timeout_s + _GRACE_S, end)
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=watch, name="sql-watch", daemon=True).start()
     try:
         with suppress(BrokenPipeError):  # it has ended: nothing comes back, either
             started.stdin.write(f"{json.dumps(what)}\n")
             started.stdin.flush()
         said = started.stdout.readline()
     finally:
-        timer.cancel()
+        done.set()
     if not said:
         raise InvalidParameter(f"sql: {too_slow(limits) if is_late.is_set() else too_large(limits)}")
     return said

@@ -50,10 +50,9 @@ def versions(
         # Mostly they are so few that all are on one page, whichever of them had requests in the period.
         names = versions_of_days(snapshot, filters, limit + 1) if after is None and pieces else []
         few = after is None and len(names) <= limit
-        # What the prompt begins with, which a cursor may have shortened.
-        begin = None if after is None else after[0][: NAME_CHARS // 2]
+        begin, enough = (None, limit + 1) if after is None else _beginning(after[0], limit)
         if not few:
-            names = matching_versions(snapshot, filters, pieces, from_prompt=begin, enough=limit + 1)
+            names = matching_versions(snapshot, filters, pieces, from_prompt=begin, enough=enough)
         if after is not None:
             names = names[place_after(names, after) :]
         keys = (*KEYS, *(["model"] if by_model else []), PREFERRED_KEY)
@@ -75,3 +74,9 @@ def versions(
         for (_, prompt, version, *_, preferred), group in found
     ]
     return Page(rows, encode_cursor(cursor_name(names[limit - 1])) if len(names) > limit else None)
+
+
+def _beginning(prompt: str, limit: int) -> tuple[str, int | None]:
+    """From which prompt to look on, and for how many versions of prompts after it; None for all."""
+    # A cursor may have shortened it, so that what it begins with stands before the prompt itself.
+    return (prompt, limit + 1) if len(prompt) < NAME_CHARS else (prompt[: NAME_CHARS // 2], None)

@@ -23,9 +23,9 @@ def out_of_range(event: EventName, rows: pa.RecordBatch, ranges: Mapping[str, Ra
         return {}
     beyond: dict[int, str] = {}
     numbers = values.to_numpy(zero_copy_only=False)
-    for name, (low, high) in ranges.items():
-        bad = pc.equal(names, name).to_numpy(zero_copy_only=False) & ((numbers < low) | (numbers > high))
+    for name, limits in ranges.items():
+        outside = (numbers < limits.low) | (numbers > limits.high)
+        bad = pc.equal(names, name).to_numpy(zero_copy_only=False) & outside
         for entry in np.flatnonzero(bad).tolist():
-            reason = f"{name} is {numbers[entry]:.15g}, beyond its range from {low:g} to {high:g}"
-            beyond.setdefault(int(row_of[entry]), reason)
+            beyond.setdefault(int(row_of[entry]), f"{name} {limits.beyond(numbers[entry])}")
     return beyond

@@ -142,6 +142,8 @@ class RegistryParts:
 class AccessParts:
     """Who may ask."""
 
+    registry: "Registry"
+    """Knows what belongs to which prompt, also where its routes are not."""
     verifier: "Verifier"
     failed_logins: "FailedLogins"
     sign_on: "SignOn | None" = None
@@ -237,11 +239,13 @@ def create_app(
     from coalmine_server.api.routes import health  # noqa: PLC0415
     from coalmine_server.api.routes.traces import SpanMetrics  # noqa: PLC0415
     from coalmine_server.api.shared_answers import SharedAnswersMiddleware  # noqa: PLC0415
+    from coalmine_server.api.unread_body import UnreadBodyMiddleware  # noqa: PLC0415
 
     app = build_api(
         stores, measures=MEASURES if with_measures else (), prompts=prompts, query_threads=query_threads
     )
     app.state.metrics = metrics
+    app.state.registry = access.registry
     app.state.verifier = access.verifier
     app.state.secret = secret
     app.state.events = events
@@ -267,7 +271,7 @@ def create_app(
     authenticated = AuthMiddleware(
         answering, access.verifier, access.failed_logins, open_paths, access.sign_on
     )
-    return ObservabilityMiddleware(authenticated, HttpMetrics(metrics))
+    return UnreadBodyMiddleware(ObservabilityMiddleware(authenticated, HttpMetrics(metrics)))
 
 
 def _elsewhere(request: Request) -> None:

@@ -24,7 +24,8 @@ class PlainJson(Request):
         """Returns the body.
 
         Raises:
-            HTTPException: A key stands twice, a number is none, or there are too many keys (400).
+            HTTPException: A key stands twice, a number is none, there are too many keys, or it is compressed,
+                in another encoding or nested too deeply (400).
             JSONDecodeError: It is no JSON.
         """
         seen = 0
@@ -38,7 +39,25 @@ class PlainJson(Request):
                 )
             return _unique(pairs)
 
-        return json.loads(await self.body(), object_pairs_hook=unique, parse_constant=_no_constant)
+        body = await self.body()
+        try:
+            return json.loads(body, object_pairs_hook=unique, parse_constant=_no_constant)
+        except RecursionError as error:
+            raise HTTPException(UNREADABLE.status, "the body is nested too deeply: nest it less") from error
+        except ValueError as error:
+            problem = _no_json(self.headers.get("content-encoding", ""), error)
+            if problem is None:
+                raise
+            raise HTTPException(UNREADABLE.status, problem) from error
+
+
+def _no_json(encoding: str, error: ValueError) -> str | None:
+    """Why a body cannot be read; None if the error says it, with the place."""
+    if encoding.strip().lower() not in ("", "identity"):
+        return f"the body is in {short(encoding)}, as its Content-Encoding says: send it as it is"
+    if isinstance(error, UnicodeDecodeError):
+        return "the body is not in UTF-8: encode it so"
+    return None if isinstance(error, json.JSONDecodeError) else "a number has too many digits: send fewer"
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

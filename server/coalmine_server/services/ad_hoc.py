@@ -24,7 +24,9 @@ WAIT_S: Final = 20.0
 _one_at_a_time = threading.Lock()
 
 
-def answer_sql(owned: OwnedStore, statement: str, limits: Limits, *, private: bool) -> SqlAnswer:
+def answer_sql(
+    owned: OwnedStore, statement: str, limits: Limits, *, private: bool, gone: threading.Event | None = None
+) -> SqlAnswer:
     """Runs a statement; see `coalmine_consumers.ad_hoc.run_query`.
 
     One at a time, so that the memory of one is the most that they take.
@@ -36,7 +38,7 @@ def answer_sql(owned: OwnedStore, statement: str, limits: Limits, *, private: bo
     if not _one_at_a_time.acquire(timeout=WAIT_S):
         raise Unavailable("another statement runs", "ask again when it is done, in five minutes at most")
     try:
-        found, more = run_query(owned.store, statement, limits, private=private)
+        found, more = run_query(owned.store, statement, limits, private=private, gone=gone)
     finally:
         _one_at_a_time.release()
     columns = [SqlColumn(field.name, str(field.type)) for field in found.schema]

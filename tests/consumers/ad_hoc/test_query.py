@@ -180,6 +180,21 @@ def test_a_statement_may_end(store: Store, end: str) -> None:
     assert rows(store, f"SELECT count(*) AS n FROM requests{end}") == [{"n": 120}]
 
 
+def test_values_that_arrow_has_not_are_texts(store: Store) -> None:
+    told = {
+        "340282366920938463463374607431768211455::UHUGEINT": "340282366920938463463374607431768211455",
+        "'101'::BIT": "101",
+        "99999999999999999999999999999999999999999": "99999999999999999999999999999999999999999",
+        "'12:00:00+05'::TIMETZ": "12:00:00+05",
+        "'a text'::VARIANT": "a text",
+        "TIMESTAMP '2026-11-30 10:00:01' - TIMESTAMP '2026-11-29 09:00:00'": "1 day 01:00:01",
+        "[1::UHUGEINT]": "[1]",
+        "170141183460469231731687303715884105727::HUGEINT": 2**127 - 1,
+    }
+    found, _ = run_query(store, f"SELECT {', '.join(f'{each} AS a' for each in told)}", Limits())
+    assert [column[0].as_py() for column in found.columns] == list(told.values())
+
+
 def test_what_is_no_text_is_refused(store: Store) -> None:
     with pytest.raises(InvalidParameter, match="surrogate"):
         run_query(store, "SELECT '\ud800'")

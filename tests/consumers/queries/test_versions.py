@@ -10,6 +10,7 @@ import pytest
 from coalmine_consumers.queries import Filters, versions
 from coalmine_consumers.store import Store
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.limits import NAME_CHARS
 from coalmine_schemas.paging import encode_cursor
 from coalmine_schemas.results import Page
 from tests.support.data.store_feed import START, Feed, feedback, request, score
@@ -231,16 +232,22 @@ def test_times_are_utc(filled: Store) -> None:
 NAMES = [("a", "1.9.0"), ("a", "1.10.0-rc.1"), ("a", "1.10.0"), ("a", "latest"), ("b", "1.0.0")]
 
 
+LONG = [(length * letter, "1.0.0") for letter in "pqr" for length in (120, NAME_CHARS)] + [("z", "1.0.0")]
+
+
+@pytest.mark.parametrize("names", [NAMES, LONG])
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 6])
-def test_pages_hold_every_version_once_in_order(store: Store, limit: int) -> None:
-    rows = [request(n, prompt=prompt, version=version) for n, (prompt, version) in enumerate(NAMES)]
+def test_pages_hold_every_version_once_in_order(
+    store: Store, limit: int, names: list[tuple[str, str]]
+) -> None:
+    rows = [request(n, prompt=prompt, version=version) for n, (prompt, version) in enumerate(names)]
     store.commit(Feed().batch(rows))
     reader = store.reader()
     everything = versions(reader)
-    assert ([(row.prompt, row.version) for row in everything.items], everything.next_cursor) == (NAMES, None)
+    assert ([(row.prompt, row.version) for row in everything.items], everything.next_cursor) == (names, None)
     found = []
     cursor = None
-    for _ in range(-(-len(NAMES) // limit)):
+    for _ in range(-(-len(names) // limit)):
         page = versions(reader, limit=limit, cursor=cursor)
         assert 0 < len(page.items) <= limit
         found += page.items

@@ -54,6 +54,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, site: Site) -> Iterator[Ser
         "COALMINE_EVENTS_PER_MINUTE": "600",
         "COALMINE_EVENTS_FEEDBACK_LINK_KEY": LINK_KEY,
         "COALMINE_EVENTS_FEEDBACK_LINK_ORIGINS": site.url,
+        "COALMINE_READOUT_METRICS": '{"stars": {"range": [1, 5]}}',
     }
     with ServerProcess(tmp_path_factory.mktemp("intake") / "home", settings) as server:
         server.wait_ready()

@@ -1,5 +1,6 @@
 """Events over HTTP, into a real server and out of its store."""
 
+import gzip
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,6 +91,7 @@ BAD_OUTCOMES: dict[str, tuple[dict[str, Any], str, str]] = {
     "no value": ({**OF_UNIT, "value": None}, "value", ""),
     "no uuid": ({**OF_UNIT, "score_id": "7"}, "score_id", "not a UUID"),
     "no time": ({**OF_UNIT, "event_time": "yesterday"}, "event_time", "2026-"),
+    "beyond a range": ({**OF_UNIT, "name": "quality"} | {"value": 1.5}, "value", "its range from 0 to 1"),
     "no zone": ({**OF_UNIT, "event_time": "2026-11-29T10:00:00"}, "event_time", "time zone"),
     "a unit's score": ({**OF_UNIT, "type": "score", "request_id": uuid7()}, "unit_id", "no field"),
 }
@@ -125,6 +127,8 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "far future": ({"event_time": "2126-01-01T00:00:00Z"}, "event_time", ""),
     "computed": ({"unit_group": 3}, "unit_group", "no field"),
     "no such outcome": ({"outcome": "fine"}, "outcome", "'ok'"),
+    "beyond a range": ({"metrics": {"quality": 5}}, "metrics.quality", "its range from 0 to 1"),
+    "beyond a declared range": ({"metrics": {"tone": 0.5, "stars": 0}}, "metrics.stars", "from 1 to 5"),
     "half a character": ({"unit_id": "\ud800"}, "", "plain text"),
     "half a name": ({"\ud800": 1}, "?", "no field"),
     "half a label": ({"label": "\ud800"}, "", "plain text"),
@@ -149,6 +153,29 @@ def test_each_bad_event_is_named_with_a_remedy_and_loses_nothing_of_the_others(
     stored(admin, good["request_id"])
 
 
+def test_what_is_no_object_costs_no_other_event(admin: Person, sender: Person) -> None:
+    good = call(prompt="beside-none")
+    answer = sender.post("/v1/events", {"events": [None, good, 5, []]})
+    assert (answer["accepted"], [each["index"] for each in answer["errors"]]) == (1, [0, 2, 3])
+    assert {each["detail"] for each in answer["errors"]} == {
+        "is no object: give one with `type` and the fields of its event"
+    }
+    stored(admin, good["request_id"])
+
+
+def test_an_empty_text_says_nothing_as_languages_without_null_send_it(admin: Person, sender: Person) -> None:
+    names = ("error_type", "finish_reason", "experiment", "variant", "provider", "session_id", "unit_id")
+    asked = call(**dict.fromkeys((*names, "outcome", "event_time", "request_model", "trace_id"), ""))
+    request_id = asked["request_id"]
+    vote = {"type": "feedback", "request_id": request_id, "thumbs": "up", "correction": "", "unit_id": ""}
+    assert sender.post("/v1/events", {"events": [asked, vote]})["accepted"] == 2
+    found = stored(admin, request_id, 1)
+    assert {name: found[name] for name in names if name != "unit_id"} == dict.fromkeys(names[:-1])
+    assert (found["outcome"], found["unit_id"], found["request_model"]) == ("ok", request_id, "unknown")
+    (kept,) = found["feedback"]
+    assert (kept["thumbs"], kept["correction"], kept["unit_id"]) == ("up", None, None)
+
+
 def test_a_batch_without_a_good_event_is_refused(sender: Person) -> None:
     answer = sender.post("/v1/events", {"events": [{"type": "score"}]}, expect=422)
     assert answer["errors"] == [
@@ -159,6 +186,23 @@ def test_a_batch_without_a_good_event_is_refused(sender: Person) -> None:
     ]
     empty = {"type": "feedback", "request_id": uuid7()}
     assert "says nothing" in sender.post("/v1/events", {"events": [empty]}, expect=422)["detail"]
+
+
+UNREADABLE: dict[str, tuple[bytes, str, str]] = {
+    "compressed": (gzip.compress(b"{}"), "gzip", "Content-Encoding"),
+    "another encoding": ('{"events": ["é"]}'.encode("latin-1"), "", "UTF-8"),
+    "nested": (b"[" * 100_000, "", "nested too deeply"),
+    "digits": (b'{"events": [1' + b"0" * 5_000 + b"]}", "", "digits"),
+}
+
+
+@pytest.mark.parametrize("why", UNREADABLE)
+def test_a_body_that_cannot_be_read_says_why(sender: Person, why: str) -> None:
+    body, encoding, words = UNREADABLE[why]
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    response = sender.client.post("/v1/events", content=body, headers=headers)
+    assert (response.status_code, response.json()["type"]) == (400, "urn:coalmine:unreadable-body")
+    assert words in response.json()["detail"]
 
 
 def test_a_batch_is_bounded(sender: Person) -> None:
@@ -176,6 +220,14 @@ def test_an_app_that_sends_too_many_is_told_when_to_come_back(admin: Person, sen
     assert 0 < int(response.headers["retry-after"]) <= 21
     with admin.make("another", "ingest") as another:
         another.post("/v1/events", {"events": [call(prompt="quiet")]})
+
+
+def test_a_token_of_some_prompts_spends_nothing_of_an_app_that_it_names(admin: Person) -> None:
+    batch = {"events": [call(prompt="flood.some", app="their-app") for _ in range(400)]}
+    with admin.make("of-some", "ingest", ["flood.*"]) as some, admin.make("of-all", "ingest") as every:
+        some.post("/v1/events", batch)
+        some.post("/v1/events", batch, expect=429)
+        every.post("/v1/events", batch)
 
 
 def test_a_token_that_writes_reads_nothing(sender: Person) -> None:

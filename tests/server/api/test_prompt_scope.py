@@ -412,6 +412,26 @@ def test_events_of_other_prompts_are_errors_of_those_events(world: World) -> Non
         assert "support.*" in traced["errorMessage"]
 
 
+def test_no_request_counts_in_an_experiment_of_another_prompt(world: World) -> None:
+    def request(experiment: str | None) -> dict[str, Any]:
+        return {
+            **{"type": "request", "request_id": uuid7(), "prompt": OURS, "version": "1.0.0", "latency_ms": 1},
+            **{"experiment": experiment, "variant": "control"},
+        }
+
+    theirs, unknown = world.ids[THEIRS]["experiment"], "not-there-yet"
+    given = [world.ids[OURS]["experiment"], None, theirs, unknown, theirs]
+    with world.admin.make("of-experiments", "ingest", SCOPE) as sender:
+        taken = sender.post("/v1/events", {"events": [request(each) for each in given]})
+        wrong = [(each["index"], each["field"]) for each in taken["errors"]]
+        assert (taken["accepted"], wrong) == (2, [(2, "experiment"), (3, "experiment"), (4, "experiment")])
+        assert len({each["detail"] for each in taken["errors"]}) == 1
+        span = _span(OURS, 3)
+        span["attributes"].append({"key": "coalmine.experiment", "value": {"stringValue": theirs}})
+        spans = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+        assert sender.post("/v1/traces", spans)["partialSuccess"]["rejectedSpans"] == "1"
+
+
 def _span(prompt: str, number: int) -> dict[str, Any]:
     values = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.prompt.name": prompt}
     return {
@@ -511,6 +531,20 @@ def test_what_is_near_a_name_is_told_to_nobody(world: World) -> None:
                 assert said.json()["title"] == hidden["title"]
         told = world.admin.client.get("/v1/explain?a=1.0.0&b=1.1.0&prompt=billing.dunnin")
         assert THEIRS in told.text, "the test shows nothing: nobody is told what is near"
+
+
+@pytest.mark.parametrize("name", ["\\ud800", "\\u0000"])
+def test_what_no_name_can_be_is_of_nobody(world: World, name: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    bodies = {
+        "/v1/eval-runs": f'{{"suite": "{name}"}}',
+        "/v1/promotions": f'{{"prompt": "{OURS}", "evidence": [{{"kind": "run", "reference": "{name}"}}]}}',
+    }
+    for path, body in bodies.items():
+        assert world.ours.client.post(path, content=body, headers=headers).status_code == 404
+    event = f'{{"type": "request", "prompt": "{OURS}", "experiment": "{name}"}}'
+    sent = world.ours.client.post("/v1/events", content=f'{{"events": [{event}]}}', headers=headers)
+    assert [each["name"] for each in sent.json()["errors"]] == ["events.0.experiment"]
 
 
 def test_what_is_made_is_made(world: World) -> None:

@@ -1,12 +1,15 @@
 """`coalmine sql`: with and without a server, as a table, JSON and CSV, and who sees texts."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from coalmine import Coalmine
 from tests.server.registry_client import Person
+from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 
 COUNTED = (
@@ -75,6 +78,36 @@ def test_texts_and_users_are_for_admins(server: ServerProcess, home: Path) -> No
         reader.post("/v1/sql", asked, expect=403)
         counted = {"sql": "SELECT count(DISTINCT unit_id) AS users FROM requests"}
         assert reader.post("/v1/sql", counted)["rows"] == [[3]]
+
+
+ENDLESS = {"sql": "SELECT count(*) FROM range(1000000000) AS a, range(1000000000) AS b", "timeout_s": 300}
+
+
+def test_statements_that_wait_keep_no_question_about_measures_waiting(server: ServerProcess) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        statements = [threads.submit(_leave, server, after_s=8.0) for _ in range(6)]
+        eventually(lambda: _running(server), what="a statement runs")
+        for _ in range(2):
+            server.json("/v1/versions")
+        assert not any(each.done() for each in statements)
+
+
+def test_a_statement_ends_with_the_connection_of_who_asks(server: ServerProcess) -> None:
+    _leave(server, after_s=3.0)
+    with Person.local(server) as admin:
+        assert admin.post("/v1/sql", {"sql": "SELECT 1 AS one"})["rows"] == [[1]]
+    eventually(lambda: not _running(server), what="its process has ended")
+
+
+def _leave(server: ServerProcess, *, after_s: float) -> None:
+    """Asks what takes for ever, and goes."""
+    with Person.local(server) as admin, pytest.raises(httpx2.ReadTimeout):
+        admin.client.post("/v1/sql", json=ENDLESS, timeout=after_s)
+
+
+def _running(server: ServerProcess) -> bool:
+    children = Path(f"/proc/{server.process.pid}/task").glob("*/children")
+    return any(each.read_text(encoding="ascii") for each in children)
 
 
 def test_an_export_is_made_while_the_server_runs(server: ServerProcess, home: Path, tmp_path: Path) -> None:

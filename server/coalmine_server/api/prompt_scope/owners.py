@@ -1,5 +1,6 @@
 """Which prompt something belongs to that has an id or a name of its own."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -12,6 +13,9 @@ from coalmine_server.errors import NotFound as NothingThere
 if TYPE_CHECKING:
     from coalmine_registry.registry import Registry
     from coalmine_server.services.owned_store import OwnedStore
+
+_NO_TEXT: Final = re.compile(r"[\0\ud800-\udfff]")
+"""What no database has in a name: some take it for no question either."""
 
 State = Any
 """`app.state` of the API: what runs in this process."""
@@ -27,6 +31,8 @@ def owner_of(state: State, kind: OwnerKind, name: str) -> str | None:
         kind: What it is.
         name: Its id or name, as a request has it.
     """
+    if _NO_TEXT.search(name):
+        return None
     try:
         return _FINDERS[kind](state, name)
     except (NotFound, NothingThere, InvalidParameter):

@@ -1,9 +1,12 @@
 """SQL of analysts, and exports."""
 
-from typing import Annotated
+import asyncio
+import threading
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from coalmine_consumers.ad_hoc import Limits
 from coalmine_consumers.results import Export, ExportFormat, SqlAnswer
@@ -17,6 +20,10 @@ from coalmine_server.services.ad_hoc import answer_sql, exported
 from coalmine_server.services.moment_parameter import Moment
 
 router = APIRouter(prefix="/v1", tags=["analysis"], route_class=PlainJsonRoute)
+
+# Of their own: statements that wait for one another must not keep questions about measures waiting.
+_threads: Final = CapacityLimiter(4)
+_ANSWER: Final = TypeAdapter(SqlAnswer)
 
 
 class SqlQuestion(BaseModel):
@@ -56,13 +63,29 @@ def exports(owned: Owned, body: ExportQuestion) -> Export:
     return exported(owned, body.format, body.since, body.until, private=body.private)
 
 
-@router.post("/sql", responses=problem_responses(403))
-def sql(owned: Owned, request: Request, body: SqlQuestion) -> SqlAnswer:
+@router.post("/sql", responses=problem_responses(403), response_model=SqlAnswer)
+async def sql(owned: Owned, request: Request, body: SqlQuestion) -> Response:
     """Runs one SELECT on a snapshot of the store, within bounds of time, memory and rows.
 
-    It reads no files, and changes nothing. One runs at a time.
+    It reads no files, and changes nothing. One runs at a time. It ends with the connection of who asks.
     """
     if body.private and not actor_of(request).role.allows(Role.ADMIN):
         raise ProblemError(FORBIDDEN, "private: texts and identifiers of users are for admins: leave it out")
     limits = Limits(timeout_s=body.timeout_s, rows=body.limit)
-    return answer_sql(owned, body.sql, limits, private=body.private)
+    gone = threading.Event()
+
+    def work() -> bytes:
+        found = answer_sql(owned, body.sql, limits, private=body.private, gone=gone)
+        return _ANSWER.dump_json(found)
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+
+    watching = asyncio.create_task(watch())
+    try:
+        found = await to_thread.run_sync(work, limiter=_threads)
+    finally:
+        watching.cancel()
+    return Response(found, media_type="application/json")

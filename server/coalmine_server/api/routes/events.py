@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Final, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from coalmine_consumers.queries import request_prompts
 from coalmine_registry.roles import Actor, Role
@@ -23,6 +24,7 @@ from coalmine_server.api.problems import (
     ProblemKind,
     problem_responses,
 )
+from coalmine_server.api.prompt_scope.owners import owner_of
 from coalmine_server.services.intake import (
     EventLimits,
     EventReader,
@@ -76,7 +78,8 @@ class EventParts:
 class EventsBody(Body):
     """Events to store."""
 
-    events: list[dict[str, Any]] = Field(
+    # One that is no object is an error of that event.
+    events: list[Annotated[Any, WithJsonSchema({"type": "object", "additionalProperties": True})]] = Field(
         min_length=1,
         max_length=MAX_EVENTS,
         description="Each has `type` (`request`, `feedback`, `score` or `outcome`), `request_id` (a UUID, "
@@ -130,8 +133,17 @@ def scope_of(request: Request, actor: Actor) -> EventScope | None:
     """Returns whose events a token may send; None for all."""
     if actor.prompts is None:
         return None
+
+    @cache  # the events of a batch name few
+    def sees_experiment(name: str) -> bool:
+        prompt = owner_of(request.app.state, "experiment", name)
+        return prompt is not None and actor.sees(prompt)
+
     return EventScope(
-        actor.prompts, actor.sees, lambda ids: request_prompts(owned_store(request).store.reader(), ids)
+        actor.prompts,
+        actor.sees,
+        lambda ids: request_prompts(owned_store(request).store.reader(), ids),
+        sees_experiment,
     )
 
 
@@ -146,11 +158,13 @@ def store(parts: EventParts, actor: Actor, reading: Reading) -> None:
     Raises:
         ProblemError: The app or the token sends too many (429), or they cannot be stored now (503).
     """
+    # Who sends for some prompts could otherwise name any app, and spend what its own services may send.
+    apps = reading.apps if actor.prompts is None else {}
     with room_or_problem():
         parts.limits.spend(
             {
                 f"token {actor.subject}": len(reading.records),
-                **{f"app {app}": number for app, number in reading.apps.items()},
+                **{f"app {app}": number for app, number in apps.items()},
             }
         )
         parts.intake.take(reading.records)
@@ -171,5 +185,5 @@ def room_or_problem() -> Iterator[None]:
         )
         raise ProblemError(TOO_MANY_EVENTS, detail, retry_after_s=error.retry_after_s) from error
     except IntakeUnavailable as error:
-        detail = f"{error.reason}: send them again in {RETRY_AFTER_S} s; none is counted twice"
+        detail = f"{error.reason}: send them again in {RETRY_AFTER_S} s; what has an id or a time counts once"
         raise ProblemError(INTAKE_UNAVAILABLE, detail, retry_after_s=RETRY_AFTER_S) from error

@@ -6,6 +6,7 @@ from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from coalmine_consumers import queries
+from coalmine_consumers.collector.decode import Stage
 from coalmine_consumers.dead_letters import DeadLetterFilter, get_dead_letter, list_dead_letters
 from coalmine_consumers.raw import IngestedEvent
 from coalmine_consumers.results import (
@@ -30,6 +31,9 @@ from coalmine_server.errors import NotFound
 from coalmine_server.services.pipeline import audited, discarded, ingest_status, replayed
 
 router = LaterRouter(prefix="/v1", tags=["pipeline"], route_class=PlainJsonRoute)
+
+SentAs = Literal["requests", "feedback", "scores", "deployments", "unroutable"]
+"""What a dead letter may have been sent as."""
 
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
@@ -88,8 +92,8 @@ def dead_letters(
     status: Annotated[
         DeadLetterStatus | Literal["any"], Query(description="Only dead letters with this status.")
     ] = "open",
-    event: Annotated[str | None, Query(min_length=1, description="Only those sent as this event.")] = None,
-    stage: Annotated[str | None, Query(min_length=1, description="Only those that failed there.")] = None,
+    event: Annotated[SentAs | None, Query(description="Only those sent as this event.")] = None,
+    stage: Annotated[Stage | None, Query(description="Only those that failed there.")] = None,
     limit: SeriesLimit = 100,
     cursor: Cursor = None,
 ) -> Response:
@@ -120,8 +124,8 @@ class DeadLetterChoice(BaseModel):
     ids: list[Annotated[str, Field(pattern=_UUID)]] | None = Field(
         default=None, max_length=100_000, description="Only the dead letters with these ids."
     )
-    event: str | None = Field(default=None, description="Only those sent as this event.")
-    stage: str | None = Field(default=None, description="Only those that failed at this stage.")
+    event: SentAs | None = Field(default=None, description="Only those sent as this event.")
+    stage: Stage | None = Field(default=None, description="Only those that failed at this stage.")
     all: bool = Field(default=False, description="All of them; required if nothing else narrows the choice.")
 
     @model_validator(mode="after")

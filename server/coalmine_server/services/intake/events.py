@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,6 +21,7 @@ from coalmine_schemas.events import EventName, PromptFeedback, PromptRequest, Pr
 from coalmine_schemas.identifiers import derived_uuid7, uuid7
 from coalmine_schemas.limits import ID_CHARS, shortened
 from coalmine_schemas.outcomes import outcome_of
+from coalmine_schemas.ranges import DEFAULT_RANGES, Range
 from coalmine_schemas.results import result
 from coalmine_schemas.rules import UUID_PATTERN, first_problem, fitted
 from coalmine_schemas.spool_blocks import SpoolRecord
@@ -89,11 +90,31 @@ class _Kind:
     make: TypeAdapter[Any]
     names: frozenset[str]
     id_field: str
+    may_be_empty: frozenset[str]
+    """Fields that languages without null send as an empty text when there is nothing to say."""
 
 
 def _kind(event: EventName, cls: type, id_field: str, without: frozenset[str] = frozenset()) -> _Kind:
     names = frozenset(each.name for each in fields(cls)) - _OWN - without
-    return _Kind(event, TypeAdapter(cls), names, id_field)
+    optional = {each.name for each in fields(cls) if each.default is None}
+    numbers = {each.name for each in fields(cls) if {int, float} & set(get_args(each.type))}
+    return _Kind(event, TypeAdapter(cls), names, id_field, frozenset(_DEFAULTED | optional - numbers))
+
+
+_DEFAULTED: Final = {
+    *(
+        "event_time",
+        "unit_id",
+        "request_model",
+        "resolution",
+        "outcome",
+        "cost_source",
+        "metrics",
+        "segments",
+    ),
+    *("request_parameters", "other_usage", "metadata", "source"),
+}
+"""Fields for which null means the default."""
 
 
 _WHOSE: Final = frozenset({"unit_id", "session_id", "prompt"})
@@ -130,6 +151,8 @@ class EventScope:
     """True for the name of such a prompt."""
     prompts_of: Callable[[Sequence[UUID]], Mapping[UUID, str]]
     """Returns the prompts of those requests that are stored."""
+    sees_experiment: Callable[[str], bool]
+    """True for the name of an experiment of such a prompt."""
 
 
 class EventReader:
@@ -138,15 +161,19 @@ class EventReader:
     Args:
         environment: Of events that name none.
         capture_text: Whether texts of inputs, outputs, comments, corrections and rationales are kept.
+        ranges: Declared ranges of metrics and scores, which the collector keeps to.
     """
 
-    def __init__(self, *, environment: str, capture_text: bool) -> None:
+    def __init__(
+        self, *, environment: str, capture_text: bool, ranges: Mapping[str, Range] = DEFAULT_RANGES
+    ) -> None:
         self._environment = environment
         self.capture_text = capture_text
+        self._ranges = ranges
 
     def read(
         self,
-        events: Sequence[Mapping[str, Any]],
+        events: Sequence[object],
         *,
         app: str,
         environment: str | None = None,
@@ -165,6 +192,8 @@ class EventReader:
         encoder = Encoder(SingleObjectFraming())
         for index, given in enumerate(events):
             try:
+                if not isinstance(given, Mapping):
+                    raise _Bad("", "is no object: give one with `type` and the fields of its event")
                 if scope is not None:
                     _check_scope(given, scope, owners)
                 self._read(encoder, given, reading, app, environment or self._environment)
@@ -190,6 +219,7 @@ class EventReader:
             problem = first_problem(kind.event, record)
         if problem is not None:
             raise _Bad(*_split(problem))
+        self._check_ranges(record)
         try:
             frame = encoder.encode(kind.event, record)
             if len(frame) > MAX_FRAME_BYTES:
@@ -212,6 +242,15 @@ class EventReader:
         reading.without_texts += had_texts
         reading.apps[record["app"]] = reading.apps.get(record["app"], 0) + 1
 
+    def _check_ranges(self, record: Mapping[str, Any]) -> None:
+        scored = {record["name"]: record["value"]} if "value" in record else {}
+        for name, value in {**record.get("metrics", {}), **scored}.items():
+            problem = self._ranges[name].beyond(value) if name in self._ranges else None
+            if problem is not None:
+                raise _Bad(
+                    "value" if scored else f"metrics.{name}", f"{name} {problem}" if scored else problem
+                )
+
     def _drop_texts(self, event: Any, record: dict[str, Any]) -> bool:  # noqa: ANN401 - any of the three
         """Leaves texts out unless they are captured. Returns True if there were any."""
         if self.capture_text or not any(record[name] for name in TEXT_FIELDS[type(event)]):
@@ -220,12 +259,14 @@ class EventReader:
         return True
 
 
-def _owners(events: Sequence[Mapping[str, Any]], scope: EventScope) -> Mapping[UUID, str]:
+def _owners(events: Sequence[object], scope: EventScope) -> Mapping[UUID, str]:
     """The prompts of the stored requests that events are about."""
     ids = {
         UUID(given["request_id"])
         for given in events
-        if isinstance(given.get("request_id"), str) and UUID_PATTERN.fullmatch(given["request_id"])
+        if isinstance(given, Mapping)
+        and isinstance(given.get("request_id"), str)
+        and UUID_PATTERN.fullmatch(given["request_id"])
     }
     return scope.prompts_of(sorted(ids))
 
@@ -237,6 +278,10 @@ def _check_scope(given: Mapping[str, Any], scope: EventScope, owners: Mapping[UU
     is_of_any = given.get("type") == "outcome" and not prompt
     if is_of_any or (isinstance(prompt, str) and not scope.sees(prompt)):
         raise _Bad("prompt", f"is not one of {', '.join(scope.patterns)}, which the token is for")
+    experiment = given.get("experiment")
+    # Readouts add up all requests that name the experiment.
+    if isinstance(experiment, str) and experiment and not scope.sees_experiment(experiment):
+        raise _Bad("experiment", f"is of none of {', '.join(scope.patterns)}, which the token is for")
     if isinstance(request_id, str) and UUID_PATTERN.fullmatch(request_id):
         owner = owners.get(UUID(request_id))
         if owner is not None and not scope.sees(owner):
@@ -262,6 +307,9 @@ def _event(kind: _Kind, values: dict[str, Any], app: str, environment: str) -> A
         if name not in kind.names:
             meant = nearest(name, kind.names)
             raise _Bad(name[:64], "is no field of this event" + (f": did you mean {meant}?" if meant else ""))
+    values = {
+        name: None if value == "" and name in kind.may_be_empty else value for name, value in values.items()
+    }
     values["app"] = values.get("app") or app
     if kind is KINDS["outcome"]:
         values = _with_own_id(values)
@@ -327,21 +375,6 @@ def _time_ms(when: object) -> int:
 
 
 _TIME: Final = TypeAdapter(datetime)
-
-_DEFAULTED: Final = {
-    *(
-        "event_time",
-        "unit_id",
-        "request_model",
-        "resolution",
-        "outcome",
-        "cost_source",
-        "metrics",
-        "segments",
-    ),
-    *("request_parameters", "other_usage", "metadata", "source"),
-}
-"""Fields for which null means the default."""
 
 
 def _record(event: Any) -> dict[str, Any]:  # noqa: ANN401

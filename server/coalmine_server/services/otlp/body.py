@@ -26,7 +26,7 @@ def plain_body(body: bytes, encoding: str) -> bytes:
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
         return body
-    if encoding != "gzip":
+    if encoding not in ("gzip", "x-gzip"):  # one and the same: RFC 9110, 8.4.1.3
         raise Unreadable(f"the content encoding {encoding[:40]!r} is unknown: send gzip or none")
     plain, rest, members = b"", body, 0
     while rest or not members:

@@ -1,20 +1,23 @@
 """From the span of one call to a model to its request event. Nothing is checked that `EventReader` checks."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from coalmine_schemas.identifiers import derived_uuid7
-from coalmine_schemas.limits import ID_CHARS
 from coalmine_schemas.providers import provider_id
 from coalmine_server.services.otlp import names
+from coalmine_server.services.otlp.parameters import as_json, parameters_of
 from coalmine_server.services.otlp.spans import BadSpan, Span, Value
 
 OPERATIONS: Final = frozenset(
     {"chat", "generate_content", "text_completion", "embeddings", "completion", "embedding"}
 )
 """`gen_ai.operation.name` of calls; those of agents, tools and workflows contain calls, or are none."""
+_NO_MODEL: Final = "none"
+"""What Spring AI writes for the model that answered where none did."""
 UNVERSIONED: Final = "unversioned"
 """Version of a call whose span names a prompt only."""
 OWN_SCOPE: Final = "coalmine"
@@ -23,14 +26,8 @@ OWN_SCOPE: Final = "coalmine"
 _KINDS: Final = frozenset({"LLM", "EMBEDDING"})
 _REQUEST_TYPES: Final = frozenset({"chat", "completion", "embedding"})
 _CANCELLED: Final = frozenset({"CancelledError", "Cancelled", "GeneratorExit", "AbortError"})
-_NO_PARAMETERS: Final = frozenset(
-    {
-        *("model", "stream", "stream_options"),
-        *("messages", "input", "prompt", "system", "instructions", "contents", "system_instruction"),
-        *("tools", "functions", "documents"),
-    }
-)
-"""What invocations have beside parameters: texts among them are kept as texts, where those are captured."""
+_ERROR_NAME: Final = re.compile(r"[\w$/-]+((\.|::)[\w$/-]+)*(?=:|$)")
+"""The class or code of an error."""
 _ENVIRONMENTS: Final = {"production": "prod", "development": "dev", "stage": "staging"}
 """OpenTelemetry's usual names to ours."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -113,10 +110,12 @@ def request_of(span: Span) -> dict[str, Any]:
         field: names.text(attributes, found_in) for field, found_in in names.TEXTS.items()
     }
     fields |= {field: names.count(attributes, found_in) for field, found_in in names.COUNTS.items()}
+    if fields["response_model"] == _NO_MODEL:
+        fields["response_model"] = None
     _include_cached(fields)
     fields |= _ending(span, fields["output_tokens"])
     provider = names.text(attributes, names.PROVIDER)
-    parameters = _parameters(attributes)
+    parameters = parameters_of(attributes)
     asked = names.text(attributes, names.REQUEST_MODEL) or _text(parameters.get("model"))
     environment = names.text(named, names.ENVIRONMENT)
     return {
@@ -131,7 +130,7 @@ def request_of(span: Span) -> dict[str, Any]:
         "trace_id": span.trace_id or None,
         "provider": None if provider is None else provider_id(provider),
         "request_model": asked or fields["response_model"],
-        "request_parameters": _as_json(parameters),
+        "request_parameters": as_json(parameters),
         "latency_ms": (span.end_ns - span.start_ns) / 1e6,
         "time_to_first_token_ms": _first_chunk_ms(span),
         "segments": {name: str(value) for name, value in _below(attributes, names.SEGMENT)},
@@ -156,16 +155,19 @@ def _ending(span: Span, output_tokens: int | None) -> dict[str, Any]:
     """How the call ended: what failed, what its caller cancelled, and the model's own reason."""
     attributes = span.attributes
     reason = next(names.values(attributes, names.FINISH_REASONS), None)
-    if isinstance(reason, list) and reason:
-        reason = reason[0]
+    listed = names.untexted(reason)
+    if isinstance(listed, list):
+        reason = listed[0] if listed else None
     reason = _text(reason)
     error = _text(attributes.get("error.type"))
     if error is None and span.failed:
         raised = (each.attributes.get("exception.type") for each in span.events if each.name == "exception")
         error = next(filter(None, map(_text, raised)), "error")
     if error is not None:
-        # As the client has it: `openai.RateLimitError` is one error with `RateLimitError`.
-        error = error.rpartition(".")[2] or error
+        # As the client has it: `openai.RateLimitError` is `RateLimitError`. A message may repeat
+        # what a user wrote: only the name before it is kept.
+        named = _ERROR_NAME.match(error)
+        error = (named[0].rpartition(".")[2] or named[0]) if named else "error"
         if error in _CANCELLED:
             return {"outcome": "cancelled", "finish_reason": None, "error_type": None}
         return {"finish_reason": None if reason == "error" else reason, "error_type": error}
@@ -178,7 +180,7 @@ def _ending(span: Span, output_tokens: int | None) -> dict[str, Any]:
 
 def _is_streamed(attributes: Mapping[str, Value]) -> bool:
     said = next(names.values(attributes, names.STREAMED), None)
-    return bool(_parameters(attributes).get("stream") if said is None else said)
+    return bool(parameters_of(attributes).get("stream") if said is None else said)
 
 
 def _first_chunk_ms(span: Span) -> float | None:
@@ -190,31 +192,6 @@ def _first_chunk_ms(span: Span) -> float | None:
         return ms
     first = next((each.time_ns for each in span.events if each.name in names.FIRST_CHUNK_EVENTS), 0)
     return (first - span.start_ns) / 1e6 if first >= span.start_ns else None
-
-
-def _parameters(attributes: Mapping[str, Value]) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        short: attributes[name] for name, short in names.PARAMETERS.items() if name in attributes
-    }
-    text = names.text(attributes, names.INVOCATION)
-    if text is not None:
-        try:
-            given = json.loads(text)
-        except (ValueError, RecursionError):
-            given = None
-        if isinstance(given, dict):
-            found |= given
-    return found
-
-
-def _as_json(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """As the client has them: long values, such as the schemas of tools, are left out."""
-    shown = {
-        name: json.dumps(value, ensure_ascii=False)
-        for name, value in parameters.items()
-        if name not in _NO_PARAMETERS and value is not None
-    }
-    return {name: text for name, text in shown.items() if max(len(name), len(text)) <= ID_CHARS}
 
 
 def _below(attributes: Mapping[str, Value], prefix: str) -> list[tuple[str, Value]]:

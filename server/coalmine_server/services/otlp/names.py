@@ -6,6 +6,7 @@
 no convention has.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -142,6 +143,8 @@ FIRST_CHUNK_EVENTS: Final = (
 INPUT: Final = ("gen_ai.input.messages", "input.value", "gen_ai.prompt", "traceloop.entity.input")
 OUTPUT: Final = ("gen_ai.output.messages", "output.value", "gen_ai.completion", "traceloop.entity.output")
 
+_BEGINNINGS: Final = tuple("[-0123456789")
+
 SERVICE: Final = ("coalmine.app", "service.name")
 ENVIRONMENT: Final = ("coalmine.environment", "deployment.environment.name", "deployment.environment")
 
@@ -152,6 +155,17 @@ def values(attributes: Mapping[str, Value], names: tuple[str, ...]) -> Iterator[
         value = attributes.get(name)
         if value is not None and value not in ("", [], {}):
             yield value
+
+
+def untexted(value: Value) -> Value:
+    """A number or a list in place of the text that Spring AI (Micrometer) makes of it; else the value."""
+    if not isinstance(value, str) or not value.startswith(_BEGINNINGS):
+        return value
+    try:
+        found: Value = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    return found
 
 
 def text(attributes: Mapping[str, Value], names: tuple[str, ...]) -> str | None:
@@ -165,23 +179,22 @@ def text(attributes: Mapping[str, Value], names: tuple[str, ...]) -> str | None:
 
 
 def number(attributes: Mapping[str, Value], names: tuple[str, ...]) -> float | None:
-    """The first that is said; a text of a number, too."""
+    """The first that is said; a text of a number, too. Some write NaN for what they do not know."""
     for value in values(attributes, names):
-        if isinstance(value, bool):
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
             continue
-        if isinstance(value, int | float):
-            return value
-        if isinstance(value, str):
-            try:
-                return float(value)
-            except ValueError:
-                continue
+        try:
+            found = float(value) if isinstance(value, str) else value
+        except ValueError:
+            continue
+        if math.isfinite(found):
+            return found
     return None
 
 
 def count(attributes: Mapping[str, Value], names: tuple[str, ...]) -> int | None:
     """The first that is said and is a whole number."""
     found = number(attributes, names)
-    if found is None or not math.isfinite(found) or found != int(found):
+    if found is None or found != int(found):
         return None
     return int(found)

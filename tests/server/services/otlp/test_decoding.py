@@ -206,6 +206,7 @@ def test_attributes_nested_without_end_are_refused(decode: Decode) -> None:
 def test_a_body_in_gzip_is_unpacked() -> None:
     assert plain_body(gzip.compress(b"spans"), "gzip") == b"spans"
     assert plain_body(gzip.compress(b""), " GZIP ") == b""
+    assert plain_body(gzip.compress(b"spans"), "x-gzip") == b"spans"
     assert plain_body(b"spans", "") == plain_body(b"spans", "identity") == b"spans"
     whole = b"x" * MAX_BODY_BYTES
     assert plain_body(gzip.compress(whole), "gzip") == whole

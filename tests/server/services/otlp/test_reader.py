@@ -1,6 +1,7 @@
 """What becomes of the spans of one body: events, and an answer that says what to change."""
 
 import json
+import math
 from typing import Any, cast
 
 import pytest
@@ -159,6 +160,81 @@ def test_texts_among_the_parameters_of_a_call_are_no_parameters() -> None:
     }
     (event,) = events(read(span({**CHAT, "llm.invocation_parameters": json.dumps(given)})))
     assert event["request_parameters"] == {"temperature": "0.5"}
+
+
+def test_what_a_library_was_called_with_is_no_parameter_unless_it_is_a_number_or_a_known_word() -> None:
+    given = {
+        **dict.fromkeys(("api_key", "user", "message", "preamble", "inputText", "suffix"), "a secret"),
+        **{"user": 17, "chat_history": [{"a": "secret"}], "inputs": [1, 2], "tool_choice": "a secret"},
+        **{"extra_headers": {"Authorization": "Bearer secret"}, "prediction": {"content": "a secret"}},
+        **{"response_format": {"type": "json_object"}, "reasoning_effort": "low", "metadata": {"id": 17}},
+        **{"thinking": {"type": "enabled", "budget_tokens": 1024}, "logprobs": True, "stop": ["\n\n", "END"]},
+        "deep": {"a": {"b": {"c": 1}}},
+    }
+    (event,) = events(read(span({**CHAT, "llm.invocation_parameters": json.dumps(given)})))
+    assert event["request_parameters"] == {
+        "response_format": '{"type": "json_object"}',
+        "reasoning_effort": '"low"',
+        "thinking": '{"type": "enabled", "budget_tokens": 1024}',
+        "logprobs": "true",
+        "stop": '["\\n\\n", "END"]',
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("openai.RateLimitError", "RateLimitError"),
+        ("java.net.SocketException$Reset", "SocketException$Reset"),
+        ("std::io::Error", "std::io::Error"),
+        ("429", "429"),
+        ("openai.BadRequestError: Mr. Jones may not. Ask", "BadRequestError"),
+        ("Mr. Jones may not", "error"),
+    ],
+)
+def test_of_an_error_its_name_is_kept_and_no_message(said: str, kept: str) -> None:
+    (event,) = events(read(span({**CHAT, "error.type": said})))
+    assert event["error_type"] == kept
+
+
+@pytest.mark.parametrize(
+    ("said", "reason", "outcome"),
+    [('["length"]', "length", "truncated"), ('["SAFETY", "STOP"]', "SAFETY", "refused"), ("[]", None, "ok")],
+)
+def test_a_list_of_finish_reasons_may_be_a_text_as_spring_ai_has_it(
+    said: str, reason: str | None, outcome: str
+) -> None:
+    (event,) = events(read(span({**CHAT, "gen_ai.response.finish_reasons": said})))
+    assert (event["finish_reason"], event["outcome"]) == (reason, outcome)
+
+
+def test_parameters_and_models_of_spring_ai_are_texts() -> None:
+    given = {"temperature": "0.7", "stop_sequences": '["END"]', "max_tokens": "200", "reasoning.level": "low"}
+    attributes = {f"gen_ai.request.{name}": text for name, text in given.items()}
+    (event,) = events(read(span({**CHAT, **attributes, "gen_ai.response.model": "none"})))
+    assert event["request_parameters"] == {
+        **{"temperature": "0.7", "stop": '["END"]', "max_tokens": "200", "reasoning_effort": '"low"'}
+    }
+    assert (event["response_model"], event["request_model"]) == (None, CHAT["gen_ai.request.model"])
+
+
+@pytest.mark.parametrize("unknown", [math.nan, "NaN", math.inf, "-Infinity"])
+def test_a_number_that_is_not_known_costs_no_call(unknown: float | str) -> None:
+    given = {"gen_ai.response.time_to_first_chunk": unknown, "gen_ai.usage.output_tokens": unknown}
+    (event,) = events(read(span({**CHAT, **given, "gen_ai.request.top_p": math.nan})))
+    assert event["request_parameters"] == {}
+    assert (event["time_to_first_token_ms"], event["output_tokens"]) == (None, None)
+
+
+def test_a_parameter_of_hundreds_of_digits_is_a_number_or_is_left_out() -> None:
+    given = {"llm.invocation_parameters": f'{{"seed": {10**400}, "top_k": {10**600}, "n": 1e999}}'}
+    (event,) = events(read(span({**CHAT, **given, "gen_ai.request.seed": "9" * 5_000})))
+    assert event["request_parameters"] == {"seed": str(10**400)}
+
+
+def test_a_finish_reason_that_begins_like_a_list_is_itself() -> None:
+    (event,) = events(read(span({**CHAT, "gen_ai.response.finish_reasons": "[stop"})))
+    assert event["finish_reason"] == "[stop"
 
 
 def test_texts_are_kept_only_if_they_are_captured() -> None:
