@@ -129,6 +129,29 @@ def test_text_that_waits_is_bounded_and_events_go_without(tmp_path: Path) -> Non
     assert spooled(tmp_path)[-1].record["comment"] is None
 
 
+def test_a_large_queue_is_emptied_without_rests_as_a_small_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _held_up(tmp_path, max_queued_events=1_000_000) as (cm, gate):
+        parts = cm._pipeline._parts
+        assert parts is not None
+        due_in_s, rests = parts.emitter.due_in_s, []
+
+        def counted() -> float:
+            rests.append(due_in_s())
+            return rests[-1]
+
+        monkeypatch.setattr(parts.emitter, "due_in_s", counted)
+        request_id = uuid7()
+        for _ in range(20_000):
+            cm.score(request_id, "quality", 1.0)
+        gate.opened.set()
+        assert cm.flush(60)
+        assert cm.stats().spooled == 20_001
+        # At 500 events a step, only of the last 5,000: else 50 ms after each.
+        assert len(rests) < 20
+
+
 def test_flush_waits_for_what_was_made_before_it(tmp_path: Path) -> None:
     with Coalmine("bot", home=tmp_path) as cm:
         assert cm.flush(0)  # nothing yet
