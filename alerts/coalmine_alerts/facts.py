@@ -271,6 +271,8 @@ class RolloutFacts:
     """What its version changes, as lines that begin with `+`, `-` or a space."""
     author: str | None = None
     """Who registered its version."""
+    waits_for: str | None = None
+    """What a person has to do for it to go on, in words."""
 
     @property
     def is_out(self) -> bool:

@@ -23,6 +23,8 @@ from coalmine_registry.registry import Registry
 from coalmine_registry.storage.rollout_tables import checked_evidence, rollout_decisions, rollouts
 from coalmine_registry.storage.tables import audit
 from coalmine_rollouts import storage
+from coalmine_rollouts.gates import waits_for_person
+from coalmine_rollouts.inputs import Row
 from coalmine_rollouts.records import Rollout, RolloutDecision
 from coalmine_schemas.prompts import ServeVersion, served_words
 
@@ -66,7 +68,7 @@ class FromRegistry:
         """Returns the rollouts that live, or ended within a day, oldest first."""
         since = now - LOOK_BACK
 
-        def work(tx: Transaction) -> tuple[list[Rollout], list[RolloutDecision]]:
+        def work(tx: Transaction) -> tuple[list[Row], list[RolloutDecision]]:
             table = rollouts.c
             query = (
                 select(rollouts)
@@ -74,11 +76,13 @@ class FromRegistry:
                 .order_by(table.created_at.desc(), table.id)
                 .limit(_MOST_ROLLOUTS)
             )
-            found = [storage.row_of(row).rollout for row in tx.all(query)]
+            found = [storage.row_of(row) for row in tx.all(query)]
             made = rollout_decisions.c
             of_these = (
                 select(rollout_decisions)
-                .where(made.rollout.in_([each.id for each in found]), made.at >= since, made.at <= now)
+                .where(
+                    made.rollout.in_([each.rollout.id for each in found]), made.at >= since, made.at <= now
+                )
                 .order_by(made.at.desc(), made.seq.desc())
                 .limit(_MOST_DECISIONS)
             )
@@ -95,8 +99,10 @@ class FromRegistry:
                 decisions=tuple(of_rollout.get(each.id, ())),
                 diff=self.diff(each.prompt, each.control, each.treatment),
                 author=self.author(each.prompt, each.treatment),
+                waits_for=waits_for_person(row),
             )
-            for each in reversed(found)
+            for row in reversed(found)
+            for each in [row.rollout]
         ]
 
     def changes(self, now: datetime, of_rollouts: Iterable[RolloutFacts]) -> list[Change]:
