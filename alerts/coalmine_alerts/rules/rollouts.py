@@ -78,7 +78,9 @@ class RolloutDecided(DefaultRule):
         for each in facts.rollouts:
             rollout = each.rollout
             ended = rollout.ended_at
-            if each.is_out or (ended is not None and facts.now < ended + _SETTLES_IN and rollout.started_at):
+            # What is completed serves everybody, and nobody takes it back.
+            was_out = rollout.started_at is not None and rollout.state != "completed"
+            if each.takes_back or (was_out and ended is not None and facts.now < ended + _SETTLES_IN):
                 labels = {"environment": rollout.environment, "prompt": rollout.prompt}
                 yield Inhibition(by=rollout.id, labels={**labels, "version": rollout.treatment})
             told = [made for made in each.decisions if made.kind in TOLD and not _is_told_elsewhere(made)]
