@@ -320,6 +320,7 @@ class Pipeline:
 
     def _rest(self, parts: PipelineParts) -> None:
         if len(self._queue) > self._wake_above or (self.is_closing and self._queue):
+            time.sleep(_YIELD_S)  # where threads are those of gevent, nobody else runs before
             return
         due_in_s = _BUSY_S if self._flushes else max(_BUSY_S, parts.emitter.due_in_s())
         if self._queue or due_in_s <= _TICK_S:
