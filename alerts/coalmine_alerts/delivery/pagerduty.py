@@ -114,11 +114,13 @@ class PagerDuty:
         pages = {each.fingerprint for each in telling.told if each.severity == "page"}
         if pages:
             summary = f"{len(pages):,} more pages than are told one by one"
+            # Of another hour it is another incident: one that nobody closed would keep it from paging.
+            hour = f"{telling.told[0].at:%Y-%m-%dT%H}"
             yield (
                 "/v2/enqueue",
                 {
                     "event_action": "trigger",
-                    "dedup_key": f"coalmine/{self.name}/more",
+                    "dedup_key": f"coalmine/{self.name}/more/{hour}",
                     "payload": {
                         "summary": summary,
                         "source": "coalmine",

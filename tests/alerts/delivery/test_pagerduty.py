@@ -122,3 +122,8 @@ def test_pages_beyond_the_limit_are_one_incident(
     sender.send_due()
     assert len(incidents(server)) == 6
     assert server.requests[-1].json()["payload"]["summary"].startswith("4 more pages")
+    outbox.wait(86_400)
+    outbox.tell_all([f"another-{number}" for number in range(9)], severity="page")
+    sender.send_due()
+    first, second = [key for _, key in incidents(server) if key.startswith("coalmine/pager/more")]
+    assert first != second
