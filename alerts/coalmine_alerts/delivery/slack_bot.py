@@ -30,7 +30,7 @@ _OF_THE_CHANNEL: Final = frozenset(
     {
         *("access_denied", "account_inactive", "invalid_auth", "no_permission", "not_authed"),
         *("token_expired", "token_revoked", "missing_scope", "not_allowed_token_type"),
-        *("channel_not_found", "is_archived", "not_in_channel", "restricted_action"),
+        *("channel_not_found", "is_archived", "not_in_channel", "posting_to_general_channel_denied"),
         *("ekm_access_denied", "enterprise_is_restricted", "org_login_required", "team_access_not_granted"),
     }
 )
@@ -81,7 +81,7 @@ class SlackBot:
         try:
             return self._send(telling)
         except SlackError as error:
-            if error.error in _OF_THE_CHANNEL:
+            if error.error in _OF_THE_CHANNEL or error.error.startswith("restricted_action"):
                 raise Unusable(str(error)) from error
             raise
 

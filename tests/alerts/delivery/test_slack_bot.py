@@ -214,7 +214,9 @@ def test_an_error_that_stays_parks_the_row_and_lets_the_group_go_on(
     assert outbox.states("bot") == ["parked", "delivered"]
 
 
-@pytest.mark.parametrize("error", ["not_in_channel", "channel_not_found", "invalid_auth", "is_archived"])
+@pytest.mark.parametrize(
+    "error", ["not_in_channel", "invalid_auth", "is_archived", "restricted_action_thread_only_channel"]
+)
 @pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
 def test_what_a_channel_could_not_take_is_told_once_that_is_mended(
     method: str, error: str, outbox: AlertOutbox, sender: Sender, slack_server: Slack
