@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -102,7 +103,7 @@ class FromRegistry:
                 waits_for=waits_for_person(row),
             )
             for row in reversed(found)
-            for each in [row.rollout]
+            for each in [_as_of(now, row.rollout, of_rollout.get(row.rollout.id, ()))]
         ]
 
     def changes(self, now: datetime, of_rollouts: Iterable[RolloutFacts]) -> list[Change]:
@@ -260,6 +261,23 @@ def named_models(summaries: Sequence[str], known: Iterable[str]) -> frozenset[st
     return frozenset(
         model for model in known if re.search(rf"(?<![\w.:/-]){re.escape(model)}(?![\w/-]|[.:]\w)", text)
     )
+
+
+def _as_of(now: datetime, rollout: Rollout, decisions: Sequence[RolloutDecision]) -> Rollout:
+    """Returns a rollout as it stood at a moment, which in a replay is long ago.
+
+    Args:
+        now: The moment.
+        rollout: As it stands today.
+        decisions: Of the day before the moment, oldest first.
+    """
+    if rollout.ended_at is not None and rollout.ended_at > now:
+        began = rollout.started_at is not None and rollout.started_at <= now
+        rollout = replace(rollout, state="running" if began else "pending", ended_at=None)
+    if not decisions:
+        return rollout
+    state, stage = decisions[-1].to_state, decisions[-1].to_stage
+    return replace(rollout, state=state, stage=rollout.stage if stage is None else stage)
 
 
 def versions_of(rollout: Rollout) -> VersionPlace:

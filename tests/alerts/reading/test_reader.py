@@ -68,7 +68,10 @@ def test_a_rollout_that_took_itself_back_is_told_and_who_does_not_follow(tmp_pat
         assert facts(rig.clock.now).failed == {}
         assert one(RolloutDecided()(facts(rig.clock.now))).story.icon == "🚀"
         stays = Application(frozen_at=rig.registry.snapshot("prod").prompts["support-refund"], app="billing")
+        ran_at = rig.clock.now
         rig.until("rolled_back", rollout.id, within=30)
+        (then,) = FactReader(Sources(store=rig.store, registry=rig.registry), explains=False)(ran_at).rollouts
+        assert (then.rollout.state, then.rollout.ended_at, then.takes_back) == ("running", None, True)
         told = one(RolloutDecided()(facts(rig.clock.now)))
         assert "Rolled back" in told.story.title
         assert "Nobody has to do anything now" in told.story.summary
