@@ -4,6 +4,7 @@
 
     Transient
     ├── Later        it was certainly not taken: try again
+    │   └── Unusable the channel takes nothing until a person mends it: tell the others at once
     └── Ambiguous    it may have been taken: look it up, or say that it may be a repeat
     Terminal
     └── Refused      it will never be taken: park it, and tell the other channels
@@ -29,6 +30,10 @@ class Later(Transient):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class Unusable(Later):
+    """The channel takes no message, whatever is in it: its token was revoked, or it is gone."""
 
 
 class Ambiguous(Transient):

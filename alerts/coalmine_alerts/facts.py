@@ -271,11 +271,20 @@ class RolloutFacts:
     """What its version changes, as lines that begin with `+`, `-` or a space."""
     author: str | None = None
     """Who registered its version."""
+    waits_for: str | None = None
+    """What a person has to do for it to go on, in words."""
 
     @property
     def is_out(self) -> bool:
         """True while its treatment is shown to somebody."""
         return self.rollout.state in SERVING
+
+    @property
+    def takes_back(self) -> bool:
+        """True while the rollout takes its treatment back if that is worse: it may, and has a control."""
+        rollout, plan = self.rollout, self.rollout.plan
+        may = rollout.mode == "act" and (rollout.state != "baking" or plan.bake.rollback)
+        return self.is_out and may and plan.weight(rollout.stage) < 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What an exception is called in events, so that 400, 429 and 500 are told apart whoever raised it."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 _ANY_STATUS: Final = frozenset(
     {
@@ -10,6 +10,16 @@ _ANY_STATUS: Final = frozenset(
     }
 )
 """Classes that stand for several statuses of HTTP: google-genai's, botocore's, httpx's, requests'."""
+_OF_STATUS: Final = {
+    400: "BadRequestError",
+    401: "AuthenticationError",
+    403: "PermissionDeniedError",
+    404: "NotFoundError",
+    409: "ConflictError",
+    422: "UnprocessableEntityError",
+    429: "RateLimitError",
+}
+"""As OpenAI's and Anthropic's packages call them; `InternalServerError` from 500 on."""
 
 
 def error_name(error: BaseException) -> str:
@@ -31,5 +41,14 @@ def error_name(error: BaseException) -> str:
     return name if status is None else f"{name} {status}"
 
 
-def _is_status(value: object) -> bool:
+def status_name(code: object) -> str | None:
+    """What a status of HTTP that is said in an answer is called: as if it had been the answer's own."""
+    if isinstance(code, str) and len(code) == 3 and code.isdecimal():
+        code = int(code)
+    if not _is_status(code):
+        return None
+    return _OF_STATUS.get(code, "InternalServerError" if code >= 500 else f"APIStatusError {code}")
+
+
+def _is_status(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and 300 <= value < 600

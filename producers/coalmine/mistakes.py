@@ -8,7 +8,13 @@ from coalmine.stats import Counters, ProblemKind
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.limited_log import RateLimitedLogger
 
-_NOT_THE_SERVICE: Final = frozenset({"coalmine", "contextlib", "threading"})
+NOT_THE_SERVICE: Final = {
+    *("asyncio", "coalmine", "contextlib", "threading"),
+    *("anthropic", "anyio", "google", "langchain", "langchain_core", "litellm", "openai"),
+    *("pydantic_ai", "pydantic_graph"),
+}
+"""Packages through which a service calls the client. By name: a service may be installed beside them. An
+integration adds what is its library's name only where that is imported, as `agents`."""
 _KEPT_ERRORS: Final = 10
 
 Place = tuple[CodeType, int]
@@ -18,7 +24,7 @@ Place = tuple[CodeType, int]
 def place_of_caller() -> Place | None:
     """Where the service called the client, for a third of a microsecond; `in_words` takes longer."""
     frame = sys._getframe(1)
-    while frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_SERVICE:
+    while frame.f_globals.get("__name__", "").partition(".")[0] in NOT_THE_SERVICE:
         if frame.f_back is None:
             return None  # the client's own thread
         frame = frame.f_back

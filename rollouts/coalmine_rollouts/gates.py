@@ -8,6 +8,7 @@ from coalmine_rollouts.decision import is_alone
 from coalmine_rollouts.harm import harmed_metrics, least_units, suspected
 from coalmine_rollouts.inputs import Inputs, Row
 from coalmine_rollouts.plan import COMPLETE, Gate, RolloutPlan
+from coalmine_rollouts.records import Rollout
 from coalmine_rollouts.windows import window
 from coalmine_schemas.prompts import percent
 from coalmine_schemas.quantities import in_words
@@ -98,8 +99,22 @@ def _time(row: Row, inputs: Inputs) -> Iterator[Missing]:
 
 def not_now(row: Row, inputs: Inputs, to_stage: int) -> Iterator[Missing]:
     """What is closed now, and what a person has to approve on the way to a later stage."""
+    yield from closed(row.rollout.plan, inputs.frozen, inputs.now)
+    yield from _unapproved(row.rollout, to_stage)
+
+
+def waits_for_person(row: Row) -> str | None:
+    """Returns what a person has to do for a rollout to go on, as far as its row tells; None: nothing."""
     rollout, plan = row.rollout, row.rollout.plan
-    yield from closed(plan, inputs.frozen, inputs.now)
+    if rollout.state == "running" and row.clock.is_full(plan.min_time_s(rollout.stage)):
+        return next((each.text for each in _unapproved(rollout, rollout.stage + 1)), None)
+    codes = {"pending": ("approval", "base_changed"), "paused": ("manual_weights", "rewound")}
+    wanted = codes.get(rollout.state, ())
+    return next((each for each in rollout.reasons if each.partition(":")[0] in wanted), None)
+
+
+def _unapproved(rollout: Rollout, to_stage: int) -> Iterator[Missing]:
+    plan = rollout.plan
     given = [approval.what for approval in rollout.approvals]
     for stage in range(rollout.stage + 1, min(to_stage, plan.last + 1) + 1):
         what = COMPLETE if stage > plan.last else percent(plan.weight(stage))

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from coalmine import Coalmine, Stats, TextField
+from coalmine import Coalmine, Stats, TextField, pipeline
 from coalmine.record_builder import RecordBuilder
 from coalmine_schemas.events import PromptScore
 from coalmine_schemas.identifiers import uuid7
@@ -127,6 +128,49 @@ def test_text_that_waits_is_bounded_and_events_go_without(tmp_path: Path) -> Non
     texts = [record["input_text"] for record in requests_of(spooled(tmp_path))]
     assert [text and len(text) for text in texts] == [400, 400, *[None] * 23, 900]
     assert spooled(tmp_path)[-1].record["comment"] is None
+
+
+def test_a_large_queue_is_emptied_without_rests_as_a_small_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _held_up(tmp_path, max_queued_events=1_000_000) as (cm, gate):
+        parts = cm._pipeline._parts
+        assert parts is not None
+        due_in_s, rests = parts.emitter.due_in_s, []
+
+        def counted() -> float:
+            rests.append(due_in_s())
+            return rests[-1]
+
+        monkeypatch.setattr(parts.emitter, "due_in_s", counted)
+        request_id = uuid7()
+        for _ in range(20_000):
+            cm.score(request_id, "quality", 1.0)
+        gate.opened.set()
+        assert cm.flush(60)
+        assert cm.stats().spooled == 20_001
+        # At 500 events a step, only of the last 5,000: else 50 ms after each.
+        assert len(rests) < 20
+
+
+def test_other_greenlets_run_while_a_long_queue_is_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads that gevent has replaced run until they sleep."""
+    with _held_up(tmp_path, max_queued_events=100_000) as (cm, gate):
+        slept: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+
+        monkeypatch.setattr(pipeline, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+        request_id = uuid7()
+        for _ in range(20_000):
+            cm.score(request_id, "quality", 1.0)
+        gate.opened.set()
+        assert cm.flush(60)
+    # After each 500 of the first 15,000, and each 8 of the rest.
+    assert len(slept) >= 30 + 10 * (500 // 8)
 
 
 def test_flush_waits_for_what_was_made_before_it(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from coalmine_rollouts.gates import waits_for_person
 from coalmine_rollouts.inputs import Row
 from coalmine_rollouts.patterns import patterns
 from coalmine_rollouts.sentence import sentence
@@ -99,3 +100,28 @@ def test_patterns_name_segments_that_are_or_may_be_worse_the_surest_first() -> N
         "quality may be worse by 0.01 where language is fr (p 0.15, 300 units)",
     )
     assert patterns(None) == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (a_row(plan=plan_of(approve_before=["25%"])), "a person has to approve 25%"),
+        (a_row(stage=2, plan=plan_of(approve_before=["complete"])), "a person has to approve complete"),
+        (a_row(plan=plan_of(approve_before=["25%"]), full=False), None),
+        (a_row(plan=plan_of(approve_before=["50%"])), None),
+        (a_row("baking", 3), None),
+        (
+            a_row("pending", reasons=("queued: behind ro-x-1", "approval: another person")),
+            "approval: another person",
+        ),
+        (
+            a_row("pending", reasons=("base_changed: it needs approval again",)),
+            "base_changed: it needs approval again",
+        ),
+        (a_row("pending", reasons=("scheduled: begins later",)), None),
+        (a_row("paused", reasons=("manual_weights: dana gave it 30%",)), "manual_weights: dana gave it 30%"),
+        (a_row("paused", reasons=("dana: lunch",)), None),
+    ],
+)
+def test_what_a_person_has_to_do_for_a_rollout_to_go_on(row: Row, words: str | None) -> None:
+    assert waits_for_person(row) == words

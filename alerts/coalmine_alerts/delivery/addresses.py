@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from httpcore2 import ConnectError, NetworkBackend, NetworkStream, SyncBackend
 
-from coalmine_alerts.errors import Refused
+from coalmine_alerts.errors import Unusable
 from coalmine_schemas.errors import InvalidParameter
 
 Network = IPv4Network | IPv6Network
@@ -72,7 +72,7 @@ class PublicOnly(NetworkBackend):
         """Connects to the first address of a host that may be connected to.
 
         Raises:
-            Refused: None may be.
+            Unusable: None may be.
             ConnectError: The host has no address, or none responds.
         """
         try:
@@ -82,7 +82,7 @@ class PublicOnly(NetworkBackend):
         addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
         allowed = [each for each in addresses if self._may(each)]
         if not allowed:
-            raise Refused(
+            raise Unusable(
                 f"{host} has a private address ({', '.join(addresses)}), which is not connected to: name its "
                 "network in the channel's allowed_networks"
             )

@@ -79,21 +79,26 @@ class Buttons:
                 "whoever configures alerts to add it."
             )
         actor = subject or f"slack:{user}"
-        failed = []
+        failed, others = [], set()
         for fingerprint in wanted.fingerprints:
             try:
-                self._command(fingerprint, wanted, actor)
+                has_it = self._command(fingerprint, wanted, actor)
             except CoalmineError as error:
                 failed.append(str(error))
+            else:
+                others |= {has_it} - {None, actor}
         _log.info("a button was pressed", act=wanted.act, actor=actor, alerts=wanted.fingerprints)
         if len(failed) == len(wanted.fingerprints):
             return f"Nothing was done: {failed[0]}"
+        if others:
+            return f"{', '.join(sorted(map(str, others)))} looks after it already."
         return _DONE[wanted.act]
 
-    def _command(self, fingerprint: str, wanted: Pressed, actor: str) -> None:
+    def _command(self, fingerprint: str, wanted: Pressed, actor: str) -> str | None:
+        """Does it to one alert; returns who looks after it if that was asked for."""
         match wanted.act:
             case "acknowledge":
-                self._commands.acknowledge(fingerprint, actor=actor)
+                return self._commands.acknowledge(fingerprint, actor=actor).acknowledged_by
             case "silence":
                 found = alert(self._database, fingerprint)
                 ends_at = self._clock() + timedelta(seconds=wanted.seconds or 0)
@@ -101,6 +106,7 @@ class Buttons:
                 self._commands.silence(matchers, ends_at=ends_at, reason=_REASON, actor=actor)
             case "useful" | "noise":
                 self._commands.mark(fingerprint, useful=wanted.act == "useful", actor=actor)
+        return None
 
     def _is_new(self, key: tuple[str, ...]) -> bool:
         with self._lock:

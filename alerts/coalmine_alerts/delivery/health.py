@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from coalmine_alerts.results.delivery import ChannelHealth
 from coalmine_alerts.standing import RANK
+from coalmine_alerts.storage.deliveries import is_unusable
 from coalmine_alerts.storage.tables import deliveries
 from coalmine_registry.storage.database import Database
 
@@ -39,6 +40,7 @@ def _of(connection: Connection, name: str, now: datetime) -> ChannelHealth:
         channel=name,
         waiting=waiting,
         failing_since=failing_since,
+        unusable=failing_since is not None and is_unusable(connection, name),
         parked=parked,
         parked_at=parked_at,
         delivered_at=connection.execute(latest).scalar(),

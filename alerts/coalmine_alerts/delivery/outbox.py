@@ -15,7 +15,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from coalmine_alerts.delivery.channels import Channel, SentMessage, Telling
-from coalmine_alerts.errors import Ambiguous, Later, Refused
+from coalmine_alerts.errors import Ambiguous, Later, Refused, Unusable
 from coalmine_alerts.grouping import is_digest
 from coalmine_alerts.records import Notice
 from coalmine_alerts.results.alerts import Alert, Cause
@@ -103,6 +103,7 @@ def settle_sent(connection: Connection, batch: Batch, sent: SentMessage | None, 
     """Notes that a batch was taken; None: there was nothing in it to tell on this channel."""
     message = None
     if sent is not None:
+        stored.note_unusable(connection, batch.channel, None)
         message = _store(connection, batch, sent, now)
     if batch.group == LIMIT_GROUP:
         groups = {row.group_key for row in batch.rows}
@@ -135,6 +136,7 @@ def settle_failed(
         error=f"given up after 24 hours: {text}"[:_LONGEST_ERROR],
         done_at=now,
     )
+    stored.note_unusable(connection, batch.channel, now if isinstance(error, Unusable) else None)
     due_at = now + timedelta(seconds=PAUSES.pause_s(batch.attempts, rng))
     if isinstance(error, Later) and error.retry_after_s is not None:
         due_at = now + timedelta(seconds=error.retry_after_s)

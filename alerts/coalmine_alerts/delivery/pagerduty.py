@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from coalmine_alerts.delivery.channels import CHANGE_RULES, PagerDutySettings, SentMessage, Telling
-from coalmine_alerts.delivery.posting import Poster
+from coalmine_alerts.delivery.posting import Poster, Rejected
+from coalmine_alerts.errors import Unusable
 from coalmine_alerts.messages.pagerduty import Action, pagerduty_change_event, pagerduty_event
 from coalmine_alerts.results.alerts import Alert, Transition
 from coalmine_alerts.results.story import readable
@@ -37,7 +38,12 @@ class PagerDuty:
         events = [*self._incidents(telling), *self._changes(telling)]
         for path, event in events:
             body = json.dumps({**event, "routing_key": self._key}).encode()
-            self._poster.post(f"{self._settings.url}{path}", body, _HEADERS)
+            try:
+                self._poster.post(f"{self._settings.url}{path}", body, _HEADERS)
+            except Rejected as error:
+                if "routing" in error.body.lower():  # the key, of which it is said with 400
+                    raise Unusable(str(error)) from error
+                raise
         if not events:
             return None
         summaries = [each["payload"]["summary"] for _, each in events if "payload" in each]
@@ -108,11 +114,13 @@ class PagerDuty:
         pages = {each.fingerprint for each in telling.told if each.severity == "page"}
         if pages:
             summary = f"{len(pages):,} more pages than are told one by one"
+            # Of another hour it is another incident: one that nobody closed would keep it from paging.
+            hour = f"{telling.told[0].at:%Y-%m-%dT%H}"
             yield (
                 "/v2/enqueue",
                 {
                     "event_action": "trigger",
-                    "dedup_key": f"coalmine/{self.name}/more",
+                    "dedup_key": f"coalmine/{self.name}/more/{hour}",
                     "payload": {
                         "summary": summary,
                         "source": "coalmine",

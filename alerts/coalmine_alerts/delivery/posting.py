@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn
 
 import httpcore2
 
-from coalmine_alerts.errors import Ambiguous, Later, Refused
+from coalmine_alerts.errors import Ambiguous, Later, Refused, Unusable
 from coalmine_schemas.safe_text import printable
 
 TIMEOUT_S: Final = 10.0
@@ -29,6 +29,8 @@ _LONGEST_REASON: Final = 200
 _LONGEST_S: Final = 86_400.0
 """No channel is left alone for longer, whatever it asks for."""
 _AGAIN: Final = frozenset({408, 425})
+_OF_THE_CHANNEL: Final = frozenset({401, 402, 403, 404, 405, 407, 410})
+"""What is said of who sends and of where to, and not of what is sent."""
 _NOT_TAKEN: Final = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout)
 """Nothing was sent."""
 _UNKNOWN: Final = (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError)
@@ -105,9 +107,9 @@ class Poster:
         """Posts.
 
         Raises:
-            Later: It was certainly not taken.
+            Later: It was certainly not taken; `Unusable` if nothing will be until somebody mends that.
             Ambiguous: It may have been taken.
-            Refused: It never will be; `Rejected` with the answer if there was one.
+            Rejected: It never will be.
         """
         try:
             status, answered, received = self._exchange(url, body, headers)
@@ -117,7 +119,7 @@ class Poster:
             raise Ambiguous(f"did not answer ({_words(error)})") from error
         except (httpcore2.UnsupportedProtocol, ValueError, TypeError) as error:
             # Not the URL itself: it may be a secret.
-            raise Refused("has no usable URL: it begins with https://") from error
+            raise Unusable("has no usable URL: it begins with https://") from error
         if 200 <= status < 300:
             return Answer(received)
         said = received[:_LOOKED_AT].decode("utf-8", "replace")
@@ -132,8 +134,8 @@ class Poster:
             "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": timeout}
         ) as response:
             received = bytearray()
-            # The status is known: of a body that takes too long, what there is.
-            with suppress(httpcore2.ReadTimeout):
+            # The status is known: of a body that takes too long, or breaks off, what there is.
+            with suppress(httpcore2.ReadTimeout, httpcore2.NetworkError, httpcore2.ProtocolError):
                 for part in response.iter_stream():
                     received += part
                     if len(received) > _LARGEST_ANSWER:
@@ -188,7 +190,9 @@ def _raise(status: int, headers: list[tuple[bytes, bytes]], said: str) -> NoRetu
         values = [value.decode("latin-1") for name, value in headers if name.lower() == b"retry-after"]
         raise Later(reason, _seconds(values[0]) if values else None)
     if 300 <= status < 400:
-        raise Rejected(f"answered {status}, a redirect, which is not followed", status, said)
+        raise Unusable(f"answered {status}, a redirect, which is not followed")
+    if status in _OF_THE_CHANNEL:
+        raise Unusable(reason)
     if status >= 500 or status < 200 or status in _AGAIN:
         raise Ambiguous(reason)
     raise Rejected(reason, status, said)

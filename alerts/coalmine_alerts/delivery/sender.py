@@ -14,7 +14,7 @@ from coalmine_alerts.errors import Ambiguous, Later, Refused
 from coalmine_registry.storage.database import Database
 
 ROUND_S: Final = 10.0
-"""How long a round waits for channels; one that takes longer goes on by itself."""
+"""How long it waits for channels. One that takes longer goes on by itself; no later round waits for it."""
 _MOST_FAILURES: Final = 2
 """In a round: what comes after would most likely fail, too."""
 _MOST_MESSAGES: Final = 100
@@ -60,13 +60,16 @@ class Sender:
         Raises:
             Transient: The database of alerts cannot be used now.
         """
-        for name, channel in self._channels.items():
-            running = self._running.get(name)
-            if running is None or running.done():
-                self._running[name] = self._threads.submit(self._round, channel)
-        done, _ = wait(self._running.values(), timeout=self._round_s)
-        self._running = {name: each for name, each in self._running.items() if each not in done}
-        return sum(each.result() for each in done)
+        begun = {
+            name: self._threads.submit(self._round, channel)
+            for name, channel in self._channels.items()
+            if name not in self._running
+        }
+        # Not for one that an earlier round has waited for in vain: a page of another channel may be due.
+        wait(begun.values(), timeout=self._round_s)
+        self._running |= begun
+        done = [name for name, each in self._running.items() if each.done()]
+        return sum(each.result() for each in [self._running.pop(name) for name in done])
 
     def close(self) -> None:
         """Waits for what is being sent, and closes the channels."""

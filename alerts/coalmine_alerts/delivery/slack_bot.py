@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from coalmine_alerts.delivery.channels import SentMessage, SlackBotSettings, Telling
 from coalmine_alerts.delivery.posting import Poster
 from coalmine_alerts.delivery.slack_webhook import HEADERS, is_about_blocks
-from coalmine_alerts.errors import Ambiguous, Later, Refused
+from coalmine_alerts.errors import Ambiguous, Later, Refused, Unusable
 from coalmine_alerts.messages.slack import FALLBACKS, SlackMessage, slack_message, slack_thread_line
 from coalmine_alerts.results.alerts import Transition
 
@@ -26,6 +26,15 @@ _GONE: Final = frozenset(
     {"cant_update_message", "edit_window_closed", "message_not_found", "thread_not_found"}
 )
 """The message cannot be changed any more: a new one is sent."""
+_OF_THE_CHANNEL: Final = frozenset(
+    {
+        *("access_denied", "account_inactive", "invalid_auth", "no_permission", "not_authed"),
+        *("token_expired", "token_revoked", "missing_scope", "not_allowed_token_type"),
+        *("channel_not_found", "is_archived", "not_in_channel", "posting_to_general_channel_denied"),
+        *("ekm_access_denied", "enterprise_is_restricted", "org_login_required", "team_access_not_granted"),
+    }
+)
+"""What no other message changes, and a person can: a token, a scope, an invitation of the bot."""
 _WORD: Final = re.compile(r"[a-z0-9_]{1,80}")
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 _PAGE: Final = 100
@@ -69,6 +78,14 @@ class SlackBot:
 
     def send(self, telling: Telling) -> SentMessage:
         """Sends or changes the group's message; see `Channel`."""
+        try:
+            return self._send(telling)
+        except SlackError as error:
+            if error.error in _OF_THE_CHANNEL or error.error.startswith("restricted_action"):
+                raise Unusable(str(error)) from error
+            raise
+
+    def _send(self, telling: Telling) -> SentMessage:
         ts = telling.message.external_id if telling.message is not None else None
         if ts is None:
             return self._first(telling)
@@ -102,7 +119,7 @@ class SlackBot:
         if not later:
             return self._write("chat.update", telling, ts=ts)
         message = SentMessage(external_id=ts, text="", body={})
-        return self.send(replace(telling, message=message, told=later))
+        return self._send(replace(telling, message=message, told=later))
 
     def _write(self, method: str, telling: Telling, ts: str | None = None) -> SentMessage:
         """Sends or changes a message, with less in it if Slack does not take all."""

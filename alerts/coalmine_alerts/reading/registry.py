@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -23,6 +24,8 @@ from coalmine_registry.registry import Registry
 from coalmine_registry.storage.rollout_tables import checked_evidence, rollout_decisions, rollouts
 from coalmine_registry.storage.tables import audit
 from coalmine_rollouts import storage
+from coalmine_rollouts.gates import waits_for_person
+from coalmine_rollouts.inputs import Row
 from coalmine_rollouts.records import Rollout, RolloutDecision
 from coalmine_schemas.prompts import ServeVersion, served_words
 
@@ -66,7 +69,7 @@ class FromRegistry:
         """Returns the rollouts that live, or ended within a day, oldest first."""
         since = now - LOOK_BACK
 
-        def work(tx: Transaction) -> tuple[list[Rollout], list[RolloutDecision]]:
+        def work(tx: Transaction) -> tuple[list[Row], list[RolloutDecision]]:
             table = rollouts.c
             query = (
                 select(rollouts)
@@ -74,11 +77,13 @@ class FromRegistry:
                 .order_by(table.created_at.desc(), table.id)
                 .limit(_MOST_ROLLOUTS)
             )
-            found = [storage.row_of(row).rollout for row in tx.all(query)]
+            found = [storage.row_of(row) for row in tx.all(query)]
             made = rollout_decisions.c
             of_these = (
                 select(rollout_decisions)
-                .where(made.rollout.in_([each.id for each in found]), made.at >= since, made.at <= now)
+                .where(
+                    made.rollout.in_([each.rollout.id for each in found]), made.at >= since, made.at <= now
+                )
                 .order_by(made.at.desc(), made.seq.desc())
                 .limit(_MOST_DECISIONS)
             )
@@ -95,8 +100,10 @@ class FromRegistry:
                 decisions=tuple(of_rollout.get(each.id, ())),
                 diff=self.diff(each.prompt, each.control, each.treatment),
                 author=self.author(each.prompt, each.treatment),
+                waits_for=waits_for_person(row),
             )
-            for each in reversed(found)
+            for row in reversed(found)
+            for each in [_as_of(now, row.rollout, of_rollout.get(row.rollout.id, ()))]
         ]
 
     def changes(self, now: datetime, of_rollouts: Iterable[RolloutFacts]) -> list[Change]:
@@ -254,6 +261,23 @@ def named_models(summaries: Sequence[str], known: Iterable[str]) -> frozenset[st
     return frozenset(
         model for model in known if re.search(rf"(?<![\w.:/-]){re.escape(model)}(?![\w/-]|[.:]\w)", text)
     )
+
+
+def _as_of(now: datetime, rollout: Rollout, decisions: Sequence[RolloutDecision]) -> Rollout:
+    """Returns a rollout as it stood at a moment, which in a replay is long ago.
+
+    Args:
+        now: The moment.
+        rollout: As it stands today.
+        decisions: Of the day before the moment, oldest first.
+    """
+    if rollout.ended_at is not None and rollout.ended_at > now:
+        began = rollout.started_at is not None and rollout.started_at <= now
+        rollout = replace(rollout, state="running" if began else "pending", ended_at=None)
+    if not decisions:
+        return rollout
+    state, stage = decisions[-1].to_state, decisions[-1].to_stage
+    return replace(rollout, state=state, stage=rollout.stage if stage is None else stage)
 
 
 def versions_of(rollout: Rollout) -> VersionPlace:

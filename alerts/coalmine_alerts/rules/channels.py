@@ -70,4 +70,5 @@ class ChannelFailing(DefaultRule):
         return not taken_since or facts.now - each.parked_at < self.parked_for
 
     def _is_away(self, each: ChannelHealth, facts: Facts) -> bool:
-        return each.failing_since is not None and facts.now - each.failing_since >= self.after
+        since = each.failing_since
+        return since is not None and (each.unusable or facts.now - since >= self.after)

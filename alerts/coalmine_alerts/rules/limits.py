@@ -25,7 +25,7 @@ _VERBS: Final = {"error_rate": "fail", "refusal_rate": "are refused"}
 
 @dataclass(frozen=True, slots=True)
 class KillLimit(DefaultRule):
-    """More calls fail than a version may, and no rollout is there to take it back."""
+    """More calls fail than a version may, and no rollout takes it back."""
 
     name: ClassVar[str] = "kill_limit"
     timing: ClassVar[Timing] = Timing(latch=True, metric=True)
@@ -45,9 +45,9 @@ class KillLimit(DefaultRule):
     def __call__(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each version, and limit, that had requests in the last hour."""
         of_place = facts.served_at()
-        under_way, taken_back = _of_rollouts(facts)
+        watched, taken_back = _of_rollouts(facts)
         for watch in facts.limits:
-            if watch.key in under_way:
+            if watch.key in watched:
                 continue
             others = [each for each in of_place.get(watch.key.place, ()) if each.key != watch.key]
             replaced = not watch.requests_lately and any(
@@ -73,7 +73,7 @@ class KillLimit(DefaultRule):
                 Last_hour=f"{watch.bad_units:,.0f} of {watch.units:,} groups of users ({percent(share)})",
                 Last_ten_minutes=f"{watch.bad_lately:,} of {watch.requests_lately:,} calls",
             ),
-            done="Nothing: no rollout is there to take it back.",
+            done="Nothing: no rollout takes it back.",
             could=(
                 "look whether the provider has an outage",
                 *(() if last else (back,)),
@@ -102,16 +102,16 @@ def _is_above(watch: LimitWatch, accepted: float) -> bool:
 
 
 def _of_rollouts(facts: Facts) -> tuple[set[VersionPlace], set[VersionPlace]]:
-    """Versions that a rollout watches, and those that one has just taken back."""
-    under_way, taken_back = set(), set()
+    """Versions that a rollout takes back if they are worse, and those that one has just taken back.
+
+    A control is none: where it fails, too, that is an outage, and the rollout only holds.
+    """
+    watched, taken_back = set(), set()
     for each in facts.rollouts:
         rollout = each.rollout
-        versions = [
-            VersionPlace(rollout.environment, rollout.prompt, version)
-            for version in (rollout.treatment, rollout.control)
-        ]
-        if each.is_out:
-            under_way |= {*versions}
+        treatment = VersionPlace(rollout.environment, rollout.prompt, rollout.treatment)
+        if each.takes_back:
+            watched.add(treatment)
         elif rollout.state in TAKEN_BACK and rollout.ended_at and facts.now - rollout.ended_at < _WATCHED:
-            taken_back.add(versions[0])
-    return under_way, taken_back - under_way
+            taken_back.add(treatment)
+    return watched, taken_back - watched

@@ -78,7 +78,9 @@ class RolloutDecided(DefaultRule):
         for each in facts.rollouts:
             rollout = each.rollout
             ended = rollout.ended_at
-            if each.is_out or (ended is not None and facts.now < ended + _SETTLES_IN and rollout.started_at):
+            # What is completed serves everybody, and nobody takes it back.
+            was_out = rollout.started_at is not None and rollout.state != "completed"
+            if each.takes_back or (was_out and ended is not None and facts.now < ended + _SETTLES_IN):
                 labels = {"environment": rollout.environment, "prompt": rollout.prompt}
                 yield Inhibition(by=rollout.id, labels={**labels, "version": rollout.treatment})
             told = [made for made in each.decisions if made.kind in TOLD and not _is_told_elsewhere(made)]
@@ -134,7 +136,7 @@ class RolloutHeld(DefaultRule):
     name: ClassVar[str] = "rollout_held"
     timing: ClassVar[Timing] = Timing(keep_firing_for=timedelta(minutes=2))
     needs: ClassVar = frozenset(("rollouts",))
-    summary: ClassVar[str] = "a rollout has not gone on for an hour, or waits for approval"
+    summary: ClassVar[str] = "a rollout has not gone on for an hour, or waits for a person"
 
     after: timedelta = timedelta(hours=1)
     """A hold that lasts so long is told."""
@@ -146,9 +148,9 @@ class RolloutHeld(DefaultRule):
             holds = [hold for hold in rollout.holds if facts.now - hold.since >= self.after]
             since = min((hold.since for hold in holds), default=None)
             reasons = tuple(hold.text for hold in holds)
-            approval = next((text for text in rollout.reasons if "approv" in text), None)
-            if rollout.state == "pending" and approval is not None:
-                reasons, since = (approval, *reasons), since or rollout.created_at
+            if each.waits_for is not None:
+                reasons = (each.waits_for, *reasons)
+                since = since or (rollout.created_at if rollout.state == "pending" else None)
             length = "" if since is None else f" for {in_words(facts.now - since)}"
             story = Story(
                 title=title("Rollout waits", f"{rollout.prompt} {rollout.treatment}", rollout.environment),
@@ -158,7 +160,7 @@ class RolloutHeld(DefaultRule):
                 could=(
                     f"see what is missing: `coalmine rollout status {rollout.id}`",
                     f"approve: `coalmine rollout approve {rollout.id}`"
-                    if approval
+                    if "approve" in (each.waits_for or "")
                     else f"take it back: `coalmine rollout abort {rollout.id}`",
                 ),
                 sure="No test: it is the rollout's own state",

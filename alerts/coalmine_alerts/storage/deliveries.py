@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from coalmine_alerts.delivery.channels import SentMessage
@@ -188,6 +188,23 @@ def hold(connection: Connection, channel: str, until: datetime) -> None:
     value = until.isoformat()
     statement = upsert(memory).values(name=_hold(channel), value=value)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+
+
+def note_unusable(connection: Connection, channel: str, at: datetime | None) -> None:
+    """Notes whether a channel said last that it takes nothing at all; None: it did not."""
+    connection.execute(delete(memory).where(memory.c.name == _unusable(channel)))
+    if at is not None:
+        connection.execute(insert(memory).values(name=_unusable(channel), value=at.isoformat()))
+
+
+def is_unusable(connection: Connection, channel: str) -> bool:
+    """Returns whether a channel said last that it takes nothing at all."""
+    query = select(memory.c.name).where(memory.c.name == _unusable(channel))
+    return connection.execute(query).first() is not None
+
+
+def _unusable(channel: str) -> str:
+    return f"delivery/unusable/{channel}"
 
 
 def _hold(channel: str) -> str:

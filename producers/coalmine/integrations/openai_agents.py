@@ -6,6 +6,9 @@ from agents import set_default_openai_client  # type: ignore[import-not-found, u
 from openai import AsyncOpenAI
 
 from coalmine.integrations import openai
+from coalmine.mistakes import NOT_THE_SERVICE
+
+NOT_THE_SERVICE.add("agents")
 
 
 def instrument(client: AsyncOpenAI | None = None, **options: Any) -> AsyncOpenAI:  # noqa: ANN401

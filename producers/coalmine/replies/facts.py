@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from coalmine.error_names import status_name
+
 
 class ReplyFacts(NamedTuple):
     """Facts read out of one reply, or out of one piece of a stream; None where it does not say.
@@ -69,7 +71,8 @@ def items_of(value: object) -> list[Any]:
 def error_of(reply: object) -> str | None:
     """What a reply's `error` is called, by its code or type; None where it has none."""
     error = get(reply, "error")
-    found = (get(error, "type"), get(error, "code"), error)
+    kind, code = get(error, "type"), get(error, "code")
+    found = (kind, status_name(code), code, error)
     return next((text for each in found if (text := text_of(each))), "error" if error else None)
 
 

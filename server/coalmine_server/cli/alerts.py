@@ -133,7 +133,13 @@ def ack(
     as_json: AsJson = False,
 ) -> None:
     """Say that you look after an alert: it is not repeated until it is resolved."""
-    _act(context, path_of("alerts", fingerprint, "acknowledge"), {"reason": reason}, as_json, "acknowledged")
+    _act(
+        context,
+        path_of("alerts", fingerprint, "acknowledge"),
+        {"reason": reason},
+        as_json,
+        "{acknowledged_by} looks after it",
+    )
 
 
 @app.command()
@@ -431,7 +437,7 @@ def _act(context: typer.Context, path: str, body: dict[str, object], as_json: bo
     if as_json:
         write_json(found)
     else:
-        note(f"{done}: {found['story']['title']}")
+        note(f"{done.format_map(found)}: {found['story']['title']}")
 
 
 def _write_silences(items: list[dict[str, Any]], as_json: bool) -> None:

@@ -55,6 +55,13 @@ def test_whoever_is_not_may_only_acknowledge(act: Any, outbox: AlertOutbox, butt
     assert alert(outbox.database, key).acknowledged_by == "slack:U2"
 
 
+def test_the_second_who_acknowledges_hears_who_has_it(outbox: AlertOutbox, buttons: Buttons) -> None:
+    value = button_value("acknowledge", [outbox.tell("summarize")])
+    assert buttons.press(press(value)) == "Acknowledged."
+    assert buttons.press(press(value, user="U2")) == "dana looks after it already."
+    assert buttons.press(press(value, action_ts="2.2")) == "Acknowledged."
+
+
 def test_a_press_that_is_sent_again_does_nothing(outbox: AlertOutbox, buttons: Buttons) -> None:
     value = button_value("silence", [outbox.tell("summarize")], 60)
     assert buttons.press(press(value))

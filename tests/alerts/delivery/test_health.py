@@ -42,19 +42,36 @@ def test_a_channel_that_was_never_sent_anything_is_well(outbox: AlertOutbox) -> 
 
 
 def test_a_refusal_is_told_and_ends(outbox: AlertOutbox, sender: Sender, server: Receiver) -> None:
-    server.faults.append("404")
+    server.faults.append("400")
     outbox.tell("summarize", severity="page")
     sender.send_due()
     said = finding(outbox)
     assert said.condition
     assert said.severity == "page"
     assert said.labels == {"channel": "hook"}
-    assert "hook said: answered 404" in said.story.summary
+    assert "hook said: answered 400" in said.story.summary
     outbox.wait(1)
     outbox.tell("support")
     sender.send_due()
     assert finding(outbox).condition
     outbox.wait(600)
+    assert finding(outbox).condition is False
+
+
+def test_a_channel_that_takes_nothing_is_told_at_once_until_it_takes_what_waits(
+    outbox: AlertOutbox, sender: Sender, server: Receiver
+) -> None:
+    server.away = "404"
+    outbox.tell("summarize", severity="page")
+    sender.send_due()
+    said = finding(outbox)
+    assert said.condition
+    assert said.severity == "page"
+    assert "1 alerts wait to be sent to hook. hook said: answered 404" in said.story.summary
+    outbox.wait(7200)
+    assert finding(outbox).condition
+    server.away = None
+    assert sender.send_due() == 1
     assert finding(outbox).condition is False
 
 

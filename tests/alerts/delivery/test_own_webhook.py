@@ -82,7 +82,7 @@ def test_a_hundred_transitions_are_not_limited(outbox: AlertOutbox, sender: Send
 def test_a_parked_transition_lets_the_next_go_on(
     outbox: AlertOutbox, sender: Sender, server: Receiver
 ) -> None:
-    server.faults.append("404")
+    server.faults.append("400")
     outbox.tell("summarize")
     outbox.tell("summarize", "resolved")
     assert sender.send_due() == 1
@@ -97,7 +97,7 @@ def test_a_private_address_is_not_connected_to(host: str, outbox: AlertOutbox, s
     assert sender.send_due() == 0
     assert not server.requests
     (row,) = outbox.rows("own")
-    assert row.state == "parked"
+    assert row.state == "waiting"
     assert "private address" in row.error
     sender.close()
 
@@ -109,4 +109,4 @@ def test_a_redirect_to_a_private_address_is_not_followed(
     outbox.tell("summarize")
     sender.send_due()
     assert len(server.requests) == 1
-    assert outbox.states("own") == ["parked"]
+    assert outbox.states("own") == ["waiting"]

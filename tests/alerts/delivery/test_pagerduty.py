@@ -75,6 +75,20 @@ def test_an_event_that_may_have_been_taken_is_sent_again_by_the_same_key(
     assert len({key for _, key in incidents(server)}) == 1
 
 
+@pytest.mark.parametrize(("error", "state"), [("'routing_key' is unknown", "waiting"), ("summary", "parked")])
+def test_a_page_waits_for_a_key_that_pagerduty_takes(
+    error: str, state: str, outbox: AlertOutbox, sender: Sender, server: Receiver
+) -> None:
+    taken = server.handle
+    server.handle = lambda _: (400, {}, f'{{"status": "invalid event", "errors": ["{error}"]}}'.encode())
+    outbox.tell("summarize", severity="page")
+    assert sender.send_due() == 0
+    assert outbox.states("pager") == [state]
+    server.handle = taken
+    outbox.wait(2)
+    assert sender.send_due() == (state == "waiting")
+
+
 def test_only_pages_become_incidents(outbox: AlertOutbox, sender: Sender, server: Receiver) -> None:
     outbox.tell("summarize")
     assert sender.send_due() == 1
@@ -108,3 +122,8 @@ def test_pages_beyond_the_limit_are_one_incident(
     sender.send_due()
     assert len(incidents(server)) == 6
     assert server.requests[-1].json()["payload"]["summary"].startswith("4 more pages")
+    outbox.wait(86_400)
+    outbox.tell_all([f"another-{number}" for number in range(9)], severity="page")
+    sender.send_due()
+    first, second = [key for _, key in incidents(server) if key.startswith("coalmine/pager/more")]
+    assert first != second

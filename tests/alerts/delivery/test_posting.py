@@ -4,14 +4,14 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
 from coalmine_alerts.delivery.posting import Poster, Rejected
-from coalmine_alerts.errors import Ambiguous, Later, Refused
+from coalmine_alerts.errors import Ambiguous, Later, Unusable
 from tests.support.servers.receiver import Fault, Receiver
 
 
@@ -66,13 +66,42 @@ def test_an_answer_that_comes_byte_by_byte_ends_in_time() -> None:
     assert len(written) < 1_000
 
 
+@pytest.mark.parametrize(("status", "error"), [("429 Slow", Later), ("404 Gone", Unusable), ("200 OK", None)])
+def test_of_an_answer_that_breaks_off_the_status_counts(status: str, error: type[Exception] | None) -> None:
+    answer = f"HTTP/1.1 {status}\r\nRetry-After: 7\r\nContent-Length: 100\r\n\r\nwhat"
+
+    def break_off(connection: socket.socket) -> None:
+        with connection:
+            connection.recv(10_000)
+            connection.sendall(answer.encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as thread:
+        served = thread.submit(lambda: break_off(listening.accept()[0]))
+        poster = Poster(secrets=())
+        with nullcontext() if error is None else pytest.raises(error) as caught:
+            poster.post(f"http://127.0.0.1:{listening.getsockname()[1]}/x", b"{}", {})
+        assert caught is None or getattr(caught.value, "retry_after_s", None) == (
+            7 if "429" in status else None
+        )
+        poster.close()
+        served.result()
+
+
 def test_json_that_nests_without_end_may_have_been_taken(poster: Poster, server: Receiver) -> None:
     server.handle = lambda _: (200, {}, b"[" * 200_000)
     with pytest.raises(Ambiguous):
         poster.post(f"{server.url}/x", b"{}", {}).json()
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422])
+@pytest.mark.parametrize("status", [302, 401, 403, 404, 410])
+def test_these_wait_until_the_channel_is_mended(status: int, poster: Poster, server: Receiver) -> None:
+    server.handle = lambda _: (status, {}, b"you may not, s3cret-s3cret")
+    with pytest.raises(Unusable, match=str(status)) as caught:
+        post(poster, server)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
 def test_these_are_refused_for_good(status: int, poster: Poster, server: Receiver) -> None:
     server.handle = lambda _: (status, {}, b"you may not, s3cret-s3cret\x1b[2J")
     with pytest.raises(Rejected) as caught:
@@ -127,7 +156,7 @@ def test_a_large_answer_is_not_read_to_its_end(poster: Poster, server: Receiver)
 
 @pytest.mark.parametrize("url", ["ftp://example.com/", "", "/path", "http://exa mple.com\n/"])
 def test_an_address_that_is_none_is_refused_and_not_shown(url: str, poster: Poster) -> None:
-    with pytest.raises((Refused, Later)) as caught:
+    with pytest.raises(Later) as caught:
         poster.post(url, b"", {})
     assert not url or url not in str(caught.value)
 

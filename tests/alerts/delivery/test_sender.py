@@ -1,7 +1,12 @@
 """Channels at the same time, and messages that cannot be drawn."""
 
 import random
+from collections.abc import Collection
+from concurrent.futures import Future, wait
 
+import pytest
+
+from coalmine_alerts.delivery import sender as sender_module
 from coalmine_alerts.delivery.channels import SentMessage, SlackWebhookSettings, Telling
 from coalmine_alerts.delivery.open import open_channels
 from coalmine_alerts.delivery.sender import Sender
@@ -25,6 +30,33 @@ def test_a_channel_that_hangs_delays_no_other(database: Database, server: Receiv
             eventually(lambda: (sender.send_due(), "waiting" not in outbox.states("works"))[1])
         assert len(server.requests) == 3
         assert len(hanging.requests) == 1
+        hanging.away = None
+        hanging.released.set()
+        sender.close()
+
+
+def test_a_channel_that_hangs_is_waited_for_once(
+    database: Database, server: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = AlertOutbox(database, ["hangs", "works"])
+    waited: list[int] = []
+
+    def counted(begun: Collection[Future[int]], timeout: float) -> object:
+        waited.append(len(begun))
+        return wait(begun, timeout=timeout)
+
+    monkeypatch.setattr(sender_module, "wait", counted)
+    with receiver() as hanging:
+        hanging.away = "hang"
+        settings = [SlackWebhookSettings(name=name, secret=name.upper()) for name in outbox.channels]
+        secrets = {"HANGS": f"{hanging.url}/x", "WORKS": f"{server.url}/x"}
+        channels = open_channels(settings, secrets, dashboard_url=None)
+        sender = Sender(database, channels, clock=outbox.clock, round_s=1.0)
+        outbox.tell("summarize", channels=["hangs"])
+        assert sender.send_due() == 0
+        outbox.tell("support", channels=["works"])
+        assert sender.send_due() == 1
+        assert waited == [2, 1]
         hanging.away = None
         hanging.released.set()
         sender.close()

@@ -203,15 +203,37 @@ def test_blocks_that_slack_does_not_take_are_left_out(
 def test_an_error_that_stays_parks_the_row_and_lets_the_group_go_on(
     outbox: AlertOutbox, sender: Sender, slack_server: Slack
 ) -> None:
-    slack_server.errors["chat.postMessage"] = "not_in_channel"
+    slack_server.errors["chat.postMessage"] = "no_text"
     outbox.tell("summarize")
     assert sender.send_due() == 0
     assert outbox.states("bot") == ["parked"]
-    assert outbox.rows("bot")[0].error == "chat.postMessage: not_in_channel"
+    assert outbox.rows("bot")[0].error == "chat.postMessage: no_text"
     slack_server.errors.clear()
     outbox.tell("summarize", kind="update")
     assert sender.send_due() == 1
     assert outbox.states("bot") == ["parked", "delivered"]
+
+
+@pytest.mark.parametrize(
+    "error", ["not_in_channel", "invalid_auth", "is_archived", "restricted_action_thread_only_channel"]
+)
+@pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
+def test_what_a_channel_could_not_take_is_told_once_that_is_mended(
+    method: str, error: str, outbox: AlertOutbox, sender: Sender, slack_server: Slack
+) -> None:
+    if method == "chat.update":
+        outbox.tell("summarize")
+        sender.send_due()
+    slack_server.errors[method] = error
+    outbox.tell("summarize", kind="update")
+    assert sender.send_due() == 0
+    assert outbox.states("bot")[-1] == "waiting"
+    assert outbox.rows("bot")[-1].error == f"{method}: {error}"
+    slack_server.errors.clear()
+    outbox.wait(300)
+    assert sender.send_due() == 1
+    (message,) = slack_server.top
+    assert "(may be a repeat)" not in message["text"]
 
 
 @pytest.mark.parametrize("error", ["ratelimited", "internal_error"])

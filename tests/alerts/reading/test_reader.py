@@ -13,7 +13,7 @@ from coalmine_alerts.records import Finding
 from coalmine_alerts.rules.drift import DRIFT_RULES
 from coalmine_alerts.rules.ingest import IngestStale, SourceUnavailable
 from coalmine_alerts.rules.limits import KillLimit
-from coalmine_alerts.rules.rollouts import RollbackIncomplete, RolloutDecided
+from coalmine_alerts.rules.rollouts import RollbackIncomplete, RolloutDecided, RolloutHeld
 from coalmine_analytics.drift import DriftPlan, Drifts
 from coalmine_consumers.drift import ReferencePolicy
 from coalmine_consumers.store import Store
@@ -68,7 +68,10 @@ def test_a_rollout_that_took_itself_back_is_told_and_who_does_not_follow(tmp_pat
         assert facts(rig.clock.now).failed == {}
         assert one(RolloutDecided()(facts(rig.clock.now))).story.icon == "🚀"
         stays = Application(frozen_at=rig.registry.snapshot("prod").prompts["support-refund"], app="billing")
+        ran_at = rig.clock.now
         rig.until("rolled_back", rollout.id, within=30)
+        (then,) = FactReader(Sources(store=rig.store, registry=rig.registry), explains=False)(ran_at).rollouts
+        assert (then.rollout.state, then.rollout.ended_at, then.takes_back) == ("running", None, True)
         told = one(RolloutDecided()(facts(rig.clock.now)))
         assert "Rolled back" in told.story.title
         assert "Nobody has to do anything now" in told.story.summary
@@ -85,6 +88,20 @@ def test_a_rollout_that_took_itself_back_is_told_and_who_does_not_follow(tmp_pat
         assert one(RollbackIncomplete()(facts(rig.clock.now))).condition is False
         rig.registry.promote(BOB, "support-refund", "1.1.0", "prod")
         assert findings(RollbackIncomplete()(facts(rig.clock.now))) == []
+
+
+def test_a_rollout_that_is_paused_because_somebody_set_its_weights_is_told(tmp_path: Path) -> None:
+    with Rig(tmp_path) as rig:
+        rig.serve("1.0.0", treatment="1.1.0")
+        rollout = rig.start()
+        rig.tick()
+        facts = FactReader(Sources(store=rig.store, registry=rig.registry))
+        assert one(RolloutHeld()(facts(rig.clock.now))).condition is False
+        rig.registry.set_weights(BOB, rollout.id, {"treatment": 0.3}, override=True, reason="a demo")
+        rig.tick()
+        told = one(RolloutHeld()(facts(rig.clock.now)))
+        assert told.condition is True
+        assert "gave the treatment 30% instead of" in told.story.summary
 
 
 def test_a_version_that_everybody_gets_breaks_its_limit_and_recovers(store: Store) -> None:

@@ -1,12 +1,15 @@
 """Absolute limits of versions that everybody gets."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from coalmine_alerts.facts import LimitWatch, VersionPlace
 from coalmine_alerts.rules.limits import KillLimit
-from tests.support.data.alert_facts import KEY, facts, findings, later, one, served
+from coalmine_alerts.rules.rollouts import RolloutDecided
+from coalmine_rollouts.plan import template
+from tests.support.data.alert_facts import KEY, facts, findings, held_back, later, one, served
 from tests.support.data.alert_rollouts import rollout_facts
 
 
@@ -52,10 +55,29 @@ def test_a_limit_is_broken_by_evidence_and_as_long_as_it_is_so(
 
 
 def test_what_a_rollout_watches_is_left_to_it() -> None:
-    known = facts(limits=[watch()], served=[served()], rollouts=[rollout_facts("running")])
-    assert findings(KillLimit()(known)) == []
+    limits = [watch(key=VersionPlace("prod", "refund", "1.1.0"))]
+    for state in ("running", "paused", "baking"):
+        known = facts(limits=limits, rollouts=[rollout_facts(state)])
+        assert findings(KillLimit()(known)) == []
     over = facts(limits=[watch()], served=[served()], rollouts=[rollout_facts("rolled_back")])
     assert (one(KillLimit()(over)).condition, one(KillLimit()(over)).ended) == (True, False)
+
+
+def test_what_no_rollout_takes_back_is_told() -> None:
+    """The control, which fails in an outage; a treatment without one, or that a person is to take back."""
+    treatment = VersionPlace("prod", "refund", "1.1.0")
+    plan = template("canary-standard")
+    kept = replace(plan, bake=replace(plan.bake, rollback=False))
+    for key, rollout in (
+        (KEY, rollout_facts("running")),
+        (treatment, rollout_facts("baking", plan=template("canary-classic"), stage=3)),
+        (treatment, rollout_facts("baking", plan=kept, stage=2)),
+        (treatment, rollout_facts("running", mode="advise")),
+        (treatment, rollout_facts("completed")),
+    ):
+        known = facts(limits=[watch(key=key)], served=[served(key.version)], rollouts=[rollout])
+        assert one(KillLimit()(known)).condition is True
+        assert not any(each.labels["version"] == key.version for each in held_back(RolloutDecided()(known)))
 
 
 def test_what_was_just_taken_back_or_replaced_is_over() -> None:

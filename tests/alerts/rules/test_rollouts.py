@@ -96,13 +96,30 @@ def test_a_hold_is_told_when_it_has_lasted_an_hour(age: timedelta, condition: bo
 
 
 def test_a_rollout_that_waits_for_approval_is_told_at_once_and_an_ended_one_is_over() -> None:
-    waiting = rollout_facts("pending", reasons=("approval: somebody has to approve the start",))
+    wanted = "approval: somebody has to approve the start"
+    waiting = rollout_facts("pending", reasons=(wanted,), waits_for=wanted)
     told = one(RolloutHeld()(facts(rollouts=[waiting])))
     assert told.condition is True
     assert f"coalmine rollout approve {ID}" in told.story.could[1]
     queued = rollout_facts("pending", reasons=("queue: ro-2 holds the place",))
     assert one(RolloutHeld()(facts(rollouts=[queued]))).condition is False
     assert one(RolloutHeld()(facts(rollouts=[rollout_facts("completed")]))).ended is True
+
+
+@pytest.mark.parametrize(
+    ("state", "waits_for", "could"),
+    [
+        ("running", "a person has to approve 25%", "approve"),
+        ("paused", "manual_weights: dana gave it 30%", "abort"),
+    ],
+)
+def test_a_rollout_that_waits_for_a_person_in_its_midst_is_told_at_once(
+    state: State, waits_for: str, could: str
+) -> None:
+    told = one(RolloutHeld()(facts(rollouts=[rollout_facts(state, waits_for=waits_for)])))
+    assert told.condition is True
+    assert waits_for in told.story.summary
+    assert f"coalmine rollout {could} {ID}" in told.story.could[1]
 
 
 def test_who_still_serves_what_was_taken_back_wakes_somebody() -> None:

@@ -202,24 +202,31 @@ def test_what_a_prompt_gives_is_of_types_that_the_package_takes(server: LlmServe
 
 @pytest.mark.parametrize("by_hand", [True, False])
 @pytest.mark.parametrize(
-    "body",
+    ("body", "error"),
     [
-        {"error": {"code": 502, "message": "Provider returned error"}},
-        {
-            **OPENAI_CHAT,
-            "choices": [
-                {
-                    **OPENAI_CHAT["choices"][0],
-                    "finish_reason": "error",
-                    "error": {"code": 502, "message": "Provider returned error"},
-                }
-            ],
-        },
+        ({"error": {"code": 429, "message": "Rate limit exceeded"}}, "RateLimitError"),
+        ({"error": {"code": "429", "message": "as LiteLLM writes it"}}, "RateLimitError"),
+        ({"error": {"code": 402, "message": "Insufficient credits"}}, "APIStatusError 402"),
+        ({"error": {"code": 7, "message": "no status"}}, "error"),
+        ({"error": {"code": 502, "message": "Provider returned error"}}, "InternalServerError"),
+        (
+            {
+                **OPENAI_CHAT,
+                "choices": [
+                    {
+                        **OPENAI_CHAT["choices"][0],
+                        "finish_reason": "error",
+                        "error": {"code": 502, "message": "Provider returned error"},
+                    }
+                ],
+            },
+            "InternalServerError",
+        ),
     ],
-    ids=["instead", "within"],
+    ids=["rate", "text", "other", "none", "instead", "within"],
 )
 def test_an_error_in_an_answer_that_came_with_200_is_one(
-    cm: Coalmine, tmp_path: Path, body: dict[str, Any], by_hand: bool
+    cm: Coalmine, tmp_path: Path, body: dict[str, Any], error: str, by_hand: bool
 ) -> None:
     """As OpenRouter says that the provider behind it failed."""
     with (
@@ -234,7 +241,7 @@ def test_an_error_in_an_answer_that_came_with_200_is_one(
                 our_openai.instrument(client).chat.completions.create(**QUESTION)
     cm.flush(30)
     (record,) = requests_of(spooled(tmp_path))
-    assert (record["outcome"], record["error_type"]) == ("error", "error")
+    assert (record["outcome"], record["error_type"]) == ("error", error)
     assert not cm.stats().problems
 
 

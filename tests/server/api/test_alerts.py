@@ -142,6 +142,7 @@ def test_what_people_do_is_kept_with_their_names(server: ServerProcess, admin: P
         history = dana.get(f"/v1/alerts/{THIRD}/transitions")["items"]
         assert (history[0]["transition"]["actor"], history[0]["transition"]["reason"]) == ("lee", "as meant")
     assert coalmine("alerts", "mark", FIRST, "--noise", home=server.home).returncode == 0
+    assert "dana looks after it: Quality fell" in coalmine("alerts", "ack", FIRST, home=server.home).stderr
     assert "must be firing" in coalmine("alerts", "ack", SECOND, home=server.home).stderr
 
 

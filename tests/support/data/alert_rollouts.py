@@ -84,5 +84,9 @@ def decision(kind: Kind, seq: int = 1, **given: Any) -> RolloutDecision:
 
 def rollout_facts(state: State = "running", *decisions: RolloutDecision, **given: Any) -> RolloutFacts:
     """A rollout in a state, with its decisions."""
-    own = {name: given.pop(name) for name in ("behind", "asked_behind", "diff", "author") if name in given}
+    own = {
+        name: given.pop(name)
+        for name in ("behind", "asked_behind", "diff", "author", "waits_for")
+        if name in given
+    }
     return RolloutFacts(rollout=rollout(state, **given), decisions=decisions, **own)

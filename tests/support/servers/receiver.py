@@ -11,7 +11,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
 Fault = Literal[
-    "429", "500", "503", "404", "garbage", "hang", "accept_and_drop", "drop", "accept_and_500", "redirect"
+    "429",
+    "500",
+    "503",
+    "400",
+    "404",
+    "garbage",
+    "hang",
+    "accept_and_drop",
+    "drop",
+    "accept_and_500",
+    "redirect",
 ]
 """`accept_and_...`: it takes the message, and the sender does not learn so."""
 Answer = tuple[int, Mapping[str, str], bytes]
