@@ -82,6 +82,10 @@ def corrected_mean(
     influence = weight * (f - f.mean()) / f.size
     influence[known] += (errors - errors.mean()) / n
     variance = float(np.sum(cluster_sums(influence, clusters) ** 2)) * groups / (groups - 1)
+    # Few labels may show none of the judge's errors, or hardly any. Two more of half the range, one on either
+    # side, are nothing among many: of 12 labels of a judge that errs in .1 the interval covered .80 without.
+    reach = float(np.ptp(np.concatenate([f, y[known]]))) / 2.0
+    variance += 2.0 * (reach / groups) ** 2
     half = float(stdtrit(groups - 1, 1 - alpha / 2)) * np.sqrt(variance)
     return Corrected(
         estimate=estimate,

@@ -114,6 +114,18 @@ def test_a_lenient_judge_is_corrected_and_the_interval_covers() -> None:
     assert np.mean(widths) < 0.95  # and the judge helps beyond the labels alone
 
 
+@pytest.mark.parametrize("labelled", [12, 20])
+def test_few_labels_that_a_judge_agrees_with_are_no_certainty(labelled: int) -> None:
+    rng = np.random.default_rng(labelled)
+    missed = 0
+    for _ in range(500):
+        judged, labels = _drawn(rng, 300, labelled, 0.2)
+        found = corrected_mean(judged, labels, range(300))
+        assert found is not None
+        missed += not found.lower <= 0.7 <= found.upper
+    assert missed <= 500 * 0.08
+
+
 def test_a_judge_that_knows_nothing_costs_next_to_nothing() -> None:
     rng = np.random.default_rng(3)
     labels = np.full(500, np.nan)

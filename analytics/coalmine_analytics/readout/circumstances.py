@@ -70,7 +70,7 @@ def rare(
     *,
     settled: Sequence[bool],
     waiting: Sequence[bool],
-    relative: Sequence[bool],
+    may_be_free: Sequence[bool],
 ) -> BoolArray:
     """Which metrics are not applicable: shape (M, T).
 
@@ -82,12 +82,12 @@ def rare(
         control_units: Those of control.
         settled: Of each arm.
         waiting: Of each metric: true if it has values that cannot be used yet.
-        relative: Of each metric: true if its margin is a share of control's value.
+        may_be_free: Of each metric: true if lower is better, and its margin is a share of control's value.
     """
     few = strata.most_units_treatment < np.minimum(MIN_UNITS, RARE_SHARE * units)
     few &= strata.most_units_control < min(MIN_UNITS, RARE_SHARE * control_units)
     nothing = strata.effect.identical & (strata.contrast.ratios[1] == 0)
-    few |= nothing & np.array(relative, np.bool_)[:, None]
+    few |= nothing & np.array(may_be_free, np.bool_)[:, None]
     return np.asarray(few & np.array(settled, np.bool_) & ~np.array(waiting, np.bool_)[:, None])
 
 

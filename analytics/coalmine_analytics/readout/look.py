@@ -96,9 +96,9 @@ def read_out(
     no_control_since = plan.no_control_since(control_name, sums.epochs)
     waiting = [is_waiting(metric, sums.metrics) or returns(metric) for metric in metrics]
     settled = [is_settled(int(units[index]), before, taken_at, plan.min_units) for index in others]
-    relative = [metric.margin.relative for metric in metrics]
+    may_be_free = [metric.margin.relative and metric.direction == "lower" for metric in metrics]
     now_rare = rare(
-        strata, units[others], int(units[control]), settled=settled, waiting=waiting, relative=relative
+        strata, units[others], int(units[control]), settled=settled, waiting=waiting, may_be_free=may_be_free
     )
     limits = limits_of(sums, cut, plan, control, others)
     segments = segments_of(

@@ -92,6 +92,9 @@ def test_what_is_0_everywhere_holds_up_no_promotion() -> None:
     assert metric(early, "cost_per_request_uncached").required
     assert arm(found).decision == "promote"
     assert ", cost_per_request_uncached, " in arm(found).words
+    # Quality of 0 is as bad as can be, and more likely that of a broken judge.
+    useless = watch([with_nothing_of(sums, METRICS.index("quality")) for sums in looks(EVEN, 2)], Plan())
+    assert (arm(useless).decision, metric(useless, "quality").required) == ("hold", True)
     # Of a rate 0 is an answer, which it takes units to prove.
     few = Plan(overrides={"error_rate": MetricOverride(margin=Size(1e-5))})
     faultless = [with_nothing_of(sums, errors) for sums in looks(EVEN, 2)]
