@@ -115,6 +115,11 @@ class _Telling:
         return self._heard.what != self._fact
 
     @property
+    def _wakes(self) -> bool:
+        """True for a page that fires and of which people think that it is over: its incident is closed."""
+        return (self._alert.severity, self._fact) == ("page", "firing") and self._heard.what != "firing"
+
+    @property
     def _is_muted(self) -> bool:
         return self._fact is not None and self._is_held_back
 
@@ -160,7 +165,7 @@ class _Telling:
         elif not number:
             self._alert = replace(self._alert, flapping_since=None)
             self._say("flapping", f"quiet for an hour after flapping: {state}", is_told)
-        elif is_told and self._is_due(HOUR):
+        elif is_told and (self._is_due(HOUR) or self._wakes):
             self._say("flapping", f"still flapping: {number} changes within an hour; now {state}", is_told)
 
     def _go_on(self) -> None:

@@ -238,6 +238,15 @@ def test_flapping_is_one_message_then_one_in_an_hour() -> None:
     assert told(one.say(finding())) == [("state", "firing")]
 
 
+def test_a_page_that_fires_again_while_it_flaps_is_told_to_who_thinks_that_it_is_over() -> None:
+    one = One(keep_firing_for=timedelta(0))
+    spoken = [told(one.say(finding(number % 2 == 0, severity="page"), 5 * MINUTE)) for number in range(4)]
+    assert spoken[-1] == [("flapping", "resolved")]
+    assert told(one.say(finding(severity="page"), 5 * MINUTE)) == [("flapping", "firing")]
+    spoken = [told(one.say(finding(number % 2 == 1, severity="page"), 5 * MINUTE)) for number in range(11)]
+    assert [each for each in spoken if each] == []  # they know, and an hour is not over
+
+
 def test_what_a_silence_held_back_is_told_when_it_ends_if_it_is_still_so() -> None:
     one = One()
     one.silenced_until = START + HOUR

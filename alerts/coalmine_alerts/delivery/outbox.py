@@ -138,7 +138,7 @@ def settle_failed(
     )
     stored.note_unusable(connection, batch.channel, now if isinstance(error, Unusable) else None)
     due_at = now + timedelta(seconds=PAUSES.pause_s(batch.attempts, rng))
-    if isinstance(error, Later) and error.retry_after_s is not None:
+    if isinstance(error, Later) and error.retry_after_s:  # that of 0, or a date that is past, says nothing
         due_at = now + timedelta(seconds=error.retry_after_s)
         stored.hold(connection, batch.channel, due_at)
     waits = [row for row in batch.rows if row.id not in set(old)]

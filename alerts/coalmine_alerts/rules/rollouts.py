@@ -47,6 +47,8 @@ _TOLD_FOR: Final = timedelta(hours=2)
 _SETTLES_IN: Final = timedelta(minutes=15)
 _MOST_METRICS: Final = 8
 _INCOMPLETE: Final = "rollback_incomplete"
+_OF_HARM: Final = frozenset(("harm", "segment"))
+"""Holds for harm that was shown, about which a person decides: nobody waits for them to last."""
 
 
 def cause_of(rollout: Rollout) -> Cause:
@@ -145,7 +147,11 @@ class RolloutHeld(DefaultRule):
         """One finding for each rollout that was begun or asked for."""
         for each in facts.rollouts:
             rollout = each.rollout
-            holds = [hold for hold in rollout.holds if facts.now - hold.since >= self.after]
+            holds = [
+                hold
+                for hold in rollout.holds
+                if facts.now - hold.since >= self.after or hold.name.partition(":")[0] in _OF_HARM
+            ]
             since = min((hold.since for hold in holds), default=None)
             reasons = tuple(hold.text for hold in holds)
             if each.waits_for is not None:

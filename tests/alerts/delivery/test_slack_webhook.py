@@ -103,6 +103,18 @@ def test_retry_after_stops_the_whole_channel_for_exactly_so_long(
     assert sender.send_due() == 3
 
 
+def test_a_retry_after_that_is_over_is_no_leave_to_try_without_end(
+    outbox: AlertOutbox, sender: Sender, server: Receiver
+) -> None:
+    server.away, server.retry_after = "429", "-5"
+    outbox.tell("summarize")
+    for _ in range(600):
+        sender.send_due()
+        outbox.wait(1)
+    # Twice as long each time, up to five minutes.
+    assert len(server.requests) < 15
+
+
 def test_after_an_hour_away_people_get_the_present_state(
     outbox: AlertOutbox, sender: Sender, server: Receiver
 ) -> None:

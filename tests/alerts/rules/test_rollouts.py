@@ -95,6 +95,13 @@ def test_a_hold_is_told_when_it_has_lasted_an_hour(age: timedelta, condition: bo
     assert (told.condition, told.severity, told.ended) == (condition, "warning", False)
 
 
+@pytest.mark.parametrize("name", ["harm", "segment:language=de"])
+def test_harm_that_only_holds_is_told_at_once(name: str) -> None:
+    hold = RolloutHold(name, "quality is worse", NOW)
+    told = one(RolloutHeld()(facts(rollouts=[rollout_facts("baking", holds=(hold,))])))
+    assert (told.condition, told.since) == (True, NOW)
+
+
 def test_a_rollout_that_waits_for_approval_is_told_at_once_and_an_ended_one_is_over() -> None:
     wanted = "approval: somebody has to approve the start"
     waiting = rollout_facts("pending", reasons=(wanted,), waits_for=wanted)
