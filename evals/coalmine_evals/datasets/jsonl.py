@@ -12,7 +12,6 @@ from typing import Any, Final
 from coalmine_evals.datasets.case import case_json, read_case
 from coalmine_evals.datasets.columns import case_of_columns
 from coalmine_evals.results.datasets import Case
-from coalmine_schemas.atomic_file import write_atomically
 from coalmine_schemas.mistakes import InvalidFile, Mistakes
 from coalmine_schemas.prompts.errors import InvalidPrompt
 from coalmine_schemas.prompts.json_values import canonical_json
@@ -116,9 +115,9 @@ def _bounded(file: BufferedIOBase, mistakes: Mistakes) -> Iterator[bytes]:
         yield line
 
 
-def write_cases(path: Path, cases: Iterable[Case]) -> None:
-    """Writes a file that `read_cases` reads as the same cases."""
-    write_atomically(path, "".join(f"{line}\n" for line in lines_of(cases)))
+def text_of(cases: Iterable[Case]) -> str:
+    """Returns the text of a file that `read_cases` reads as the same cases."""
+    return "".join(f"{line}\n" for line in lines_of(cases))
 
 
 def lines_of(cases: Iterable[Case]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from coalmine_evals.results.datasets import Case
 from coalmine_evals.runs.answers import KeptAnswer, SideName
 from coalmine_evals.runs.sides import RunSide
 from coalmine_evals.runs.store import RunStore
-from coalmine_evals.scorers.scoring import scored
+from coalmine_evals.scorers.scoring import TIME_LIMIT_S, scored
 from coalmine_schemas.errors import Terminal
 
 _ALL_ERRORS: Final = 20
@@ -151,8 +151,8 @@ async def carry_out(
 
 def _is_final(answer: KeptAnswer, scorers: Mapping[str, Scorer]) -> bool:
     """Whether asking again gives the same: what went wrong with a model, or with a judge, may have passed."""
-    # Without models nobody is asked here: the scores of a run that was published are what they are.
-    asking = [name for name, scorer in scorers.items() if getattr(scorer, "models", None) is not None]
+    # Not those of a run that was published, of which nobody is asked here.
+    asking = [name for name, scorer in scorers.items() if _asks(scorer)]
     return (
         answer.output.error is None
         and set(answer.scores) == set(scorers)
@@ -160,19 +160,28 @@ def _is_final(answer: KeptAnswer, scorers: Mapping[str, Scorer]) -> bool:
     )
 
 
-async def answered(work: Work, unit: Unit) -> KeptAnswer:
-    """Asks for one answer and scores it; raises what stops all others, too."""
+def _asks(scorer: Scorer) -> bool:
+    """Whether it asks models, as it was told which."""
+    return getattr(scorer, "models", None) is not None
+
+
+async def answered(work: Work, unit: Unit, *, time_limit_s: float = TIME_LIMIT_S) -> KeptAnswer:
+    """Asks for one answer and scores it; raises what stops all others, too.
+
+    Those that ask models take as long as providers let them: many wait for their turn at a slow one.
+    """
     place, side, repeat = unit
     case = work.cases[place]
     output = await work.sides[side].answer(case, repeat)
     others = [other for name, other in work.sides.items() if name != side]
 
     async def score(scorer: Scorer) -> Score:
+        limit_s = None if _asks(scorer) else time_limit_s
         if isinstance(scorer, LlmJudgePairs) and others:
             # Asked once: who answers for the other side gets the same answer.
             beside = await others[0].answer(case, repeat)
             scorer = Beside(scorer, beside.text, is_candidate=side == "candidate")
-        return await scored(scorer, case, output)
+        return await scored(scorer, case, output, time_limit_s=limit_s)
 
     scores = await asyncio.gather(*map(score, work.scorers.values()))
     return KeptAnswer(place, case.id, side, repeat, output, dict(zip(work.scorers, scores, strict=True)))

@@ -13,16 +13,19 @@ from coalmine_schemas.errors import Terminal
 from coalmine_schemas.prompts.json_values import check_json
 
 _ROUNDING: Final = 1e-9
+TIME_LIMIT_S: Final = 300.0
 
 
-async def scored(scorer: Scorer, case: Case, output: Output, *, time_limit_s: float = 300.0) -> Score:
+async def scored(
+    scorer: Scorer, case: Case, output: Output, *, time_limit_s: float | None = TIME_LIMIT_S
+) -> Score:
     """Scores one answer.
 
     Args:
         scorer: Any; those of other packages fail in ways of their own.
         case: What was asked.
         output: What was answered. Without an answer there is no score.
-        time_limit_s: How long a scorer that waits may take.
+        time_limit_s: How long a scorer that waits may take; None for as long as it wants.
 
     Raises:
         Terminal: No answer can be scored until something is changed: a key, a package.

@@ -75,7 +75,11 @@ def read_folder(directory: Path) -> list[PromptFile]:
                 problems.append(f"{path}: is no file, or a link to nothing: put a file there, or delete it")
                 continue
             name, version = name_and_version(relative)
-            if path.stat().st_size > _LARGEST_BYTES:
+            size = path.stat().st_size
+            if size == 0:  # what a copy leaves that was interrupted; pushed, it would be a version for good
+                problems.append(f"{path}: is empty: write the prompt, or delete the file")
+                continue
+            if size > _LARGEST_BYTES:
                 problems.append(f"{path}: the file is too large: a prompt has at most {_LARGEST_BYTES} bytes")
                 continue
             content = parse_prompt(path.read_text(encoding="utf-8"))

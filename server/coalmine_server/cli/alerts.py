@@ -8,6 +8,7 @@ import typer
 
 from coalmine_schemas.safe_text import printable
 from coalmine_server.cli.invocation import invocation
+from coalmine_server.cli.named_file import write_named
 from coalmine_server.cli.options import (
     EnvironmentOption,
     PromptOption,
@@ -378,7 +379,7 @@ def preview(
         for name, notice in chosen.items()
     }
     if html is not None:
-        html.write_text(slack_page(drawn.items()), encoding="utf-8")
+        write_named(html, slack_page(drawn.items()))
     if as_json:
         write_json({name: {"text": one.text, "blocks": one.blocks} for name, one in drawn.items()})
         return

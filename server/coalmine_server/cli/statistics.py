@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from coalmine_server.cli.named_file import write_named
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_facts, write_json, write_table
 from coalmine_server.errors import ConfigurationError
 
@@ -98,9 +99,9 @@ def calibrate(
         )
     result = Calibration(rows, full, used, datetime.now(UTC))
     if json_file is not None:
-        json_file.write_text(json.dumps(as_list(rows), indent=1) + "\n", encoding="utf-8")
+        write_named(json_file, json.dumps(as_list(rows), indent=1) + "\n")
     if report is not None:
-        report.write_text(as_markdown(result), encoding="utf-8")
+        write_named(report, as_markdown(result))
     write_table(
         ("cell", "method", "rate", "replications", "limit", ""),
         [

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from coalmine_evals.datasets.jsonl import read_cases, write_cases
+from coalmine_evals.datasets.jsonl import read_cases, text_of
 from coalmine_evals.datasets.promptfoo import FromPromptfoo, read_promptfoo
 from coalmine_evals.scorers.registry import scorer_of
 from coalmine_evals.suites.cases import cases_beside
@@ -135,7 +135,7 @@ def test_the_suite_is_written_as_a_file_that_reads_back_and_takes_its_digest(tmp
     found = imported(tmp_path, CONFIG)
     path = tmp_path / "support.yaml"
     write_suite(path, found.suite)
-    write_cases(tmp_path / "support-cases.jsonl", found.cases)
+    (tmp_path / "support-cases.jsonl").write_text(text_of(found.cases), encoding="utf-8")
     assert read_suite(path) == found.suite
     digest = cases_beside(read_suite(path), path).suite.dataset_digest
     assert digest is not None

@@ -46,6 +46,12 @@ def test_what_is_no_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
     ] * 4
 
 
+def test_a_file_that_is_empty_is_no_prompt(tmp_path: Path) -> None:
+    write(tmp_path, "a", "1.0.0", "")
+    with pytest.raises(InvalidFiles, match=r"1\.0\.0\.md: is empty: write the prompt, or delete the file"):
+        read_folder(tmp_path)
+
+
 def test_a_circle_of_includes_is_refused_and_named(tmp_path: Path) -> None:
     write(tmp_path, "a", "1.0.0", '{% include "b@1.0.0" %}\n')
     write(tmp_path, "b", "1.0.0", '{% include "a@1.0.0" %}\n')

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from coalmine_server.cli.lazy_group import CommandModule, Later, lazy_group
+from coalmine_server.cli.named_file import write_named
 from coalmine_server.cli.options import EnvironmentOption, asking, path_of
 from coalmine_server.cli.output import AsJson, note, tabular, write_facts, write_json, write_table
 
@@ -82,15 +83,15 @@ def import_(
     The name has these cases from now on. What it held before stays, by its digest.
     """
     from coalmine_evals.datasets.columns import read_mapping
-    from coalmine_evals.datasets.jsonl import digest_of, lines_of, read_cases, write_cases
+    from coalmine_evals.datasets.jsonl import digest_of, lines_of, read_cases, text_of
 
     chosen = name or file.name.removesuffix(".gz").rsplit(".", 1)[0]
     if promptfoo:
         cases = _from_promptfoo(file, chosen, prompt, out, dry_run=dry_run)
     else:
         cases = read_cases(file, mapping=read_mapping(mapping) if mapping else None)
-        if out is not None:
-            write_cases(out, cases)
+        if out is not None and not dry_run:
+            write_named(out, text_of(cases))
     if dry_run:
         facts: dict[str, Any] = {"name": chosen, "cases": len(cases), "digest": digest_of(cases)}
     else:
@@ -249,7 +250,7 @@ def forget(
 def _from_promptfoo(
     file: Path, name: str, prompt: str | None, out: Path | None, *, dry_run: bool
 ) -> list[Any]:
-    from coalmine_evals.datasets.jsonl import write_cases
+    from coalmine_evals.datasets.jsonl import text_of
     from coalmine_evals.datasets.promptfoo import read_promptfoo
     from coalmine_evals.suites.write import write_suite
 
@@ -264,7 +265,7 @@ def _from_promptfoo(
         for path in (target,) if out else (target, lines):
             if path.exists():
                 raise typer.BadParameter(f"{path} exists: move it, or give another --prompt or --out folder")
-        write_cases(lines, found.cases)
+        write_named(lines, text_of(found.cases))
         write_suite(target, replace(found.suite, file=lines.name))
         note(f"wrote {target} and {lines}: read them, then `coalmine suite check {target}`")
     return list(found.cases)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from coalmine_server.cli.named_file import write_named
 from coalmine_server.cli.output import note, write_table
-from coalmine_server.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from coalmine_evals.reports import CaseTexts
@@ -106,17 +106,6 @@ def write_files(
     if report_file is not None:
         candidate, baseline = sides
         text = markdown(report, name=name, candidate=candidate, baseline=baseline, texts=texts)
-        _write(report_file, text)
+        write_named(report_file, text)
     if junit_file is not None:
-        _write(junit_file, junit(report, name=name, undecided=undecided))
-
-
-def _write(file: Path, text: str) -> None:
-    from coalmine_schemas.atomic_file import write_atomically
-
-    try:
-        write_atomically(file, text)
-    except (OSError, ValueError) as error:
-        # Not as it comes: a traceback has exit code 1, which says that harm is shown.
-        message = f"{file} cannot be written ({getattr(error, 'strerror', None) or error})"
-        raise ConfigurationError(message, "name a file in a folder that exists") from None
+        write_named(junit_file, junit(report, name=name, undecided=undecided))

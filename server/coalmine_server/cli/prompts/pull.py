@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from coalmine_server.cli.named_file import write_named
 from coalmine_server.cli.options import path_of
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_json, write_table
 from coalmine_server.cli.prompts.options import EnvironmentArgument, TokenOption, registry_client
@@ -69,7 +70,7 @@ def snapshot(
     if out is None:
         typer.echo(text, nl=False)
         return
-    out.write_text(text, encoding="utf-8")
+    write_named(out, text)
     note(f"{out}: {len(found['prompts'])} prompts that {environment} serves, revision {found['revision']}")
 
 
@@ -95,5 +96,5 @@ def _write(directory: Path, found: dict[str, Any], *, force: bool) -> str:
     except InvalidPrompt as error:
         return f"cannot be written to a file: {error}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_named(path, text)
     return "written"
