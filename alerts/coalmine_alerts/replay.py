@@ -46,9 +46,6 @@ class _Counter:
         self.messages += telling.message is None
         return SentMessage(external_id=None, text="", body={})
 
-    def close(self) -> None:
-        """Nothing."""
-
 
 @dataclass(slots=True)
 class _Clock:

@@ -36,9 +36,6 @@ class Told:
         self.telling.append(telling)
         return SentMessage(external_id="1", text="", body={})
 
-    def close(self) -> None:
-        """Nothing."""
-
 
 @pytest.fixture
 def case(tmp_path: Path) -> AlertCase:

@@ -41,6 +41,3 @@ class AppriseChannel:
         if not self._apprise.notify(title=drawn.title, body=drawn.body, body_format="text"):
             raise Ambiguous("apprise could not send it")
         return SentMessage(external_id=None, text=drawn.title, body=asdict(drawn))
-
-    def close(self) -> None:
-        """Nothing is kept open."""

@@ -160,10 +160,6 @@ class Channel(Protocol):
         """
         ...
 
-    def close(self) -> None:
-        """Closes its connections."""
-        ...
-
 
 def is_url(text: str) -> bool:
     """Returns True for a URL that can be posted to."""

@@ -56,10 +56,6 @@ class OwnWebhook:
         self._poster.post(self._url, content, headers)
         return SentMessage(external_id=delivery, text=readable(transition.summary), body=body)
 
-    def close(self) -> None:
-        """Closes its connections."""
-        self._poster.close()
-
 
 def delivery_id(channel: str, transition: Transition) -> str:
     """Returns the id of a delivery: the same at every attempt, and of no other one."""

@@ -54,10 +54,6 @@ class PagerDuty:
             body={"events": shown},
         )
 
-    def close(self) -> None:
-        """Closes its connections."""
-        self._poster.close()
-
     def _incidents(self, telling: Telling) -> Iterator[_Event]:
         """One event for each firing, in the order in which they were told: where it stands now."""
         if not telling.notice.alerts:

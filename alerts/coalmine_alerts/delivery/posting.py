@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
+from ipaddress import ip_address
 from typing import Any, Final, NoReturn
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpcore2
 
@@ -31,7 +34,12 @@ _LONGEST_S: Final = 86_400.0
 _AGAIN: Final = frozenset({408, 425})
 _OF_THE_CHANNEL: Final = frozenset({401, 402, 403, 404, 405, 407, 410})
 """What is said of who sends and of where to, and not of what is sent."""
-_NOT_TAKEN: Final = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout)
+_NOT_TAKEN: Final = (
+    httpcore2.ConnectError,
+    httpcore2.ConnectTimeout,
+    httpcore2.PoolTimeout,
+    httpcore2.ProxyError,
+)
 """Nothing was sent."""
 _UNKNOWN: Final = (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError)
 
@@ -91,16 +99,12 @@ class Poster:
 
         Args:
             secrets: What no error may hold, not even where an answer repeats it.
-            backend: Decides which addresses may be connected to; None: any.
+            backend: Decides which addresses may be connected to, none through a proxy; None: any.
             timeout_s: As `TIMEOUT_S`.
         """
         self._secrets = sorted(secrets, key=len, reverse=True)
-        self._pool = httpcore2.ConnectionPool(
-            ssl_context=_ssl_context(),
-            network_backend=_InTime(backend or httpcore2.SyncBackend(), timeout_s),
-            # A connection that was kept may be closed just then, and nobody could say what was taken.
-            max_keepalive_connections=0,
-        )
+        self._takes_proxies = backend is None
+        self._backend = _InTime(backend or httpcore2.SyncBackend(), timeout_s)
         self._timeout_s = timeout_s
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -130,9 +134,17 @@ class Poster:
     def _exchange(self, url: str, body: bytes, headers: Mapping[str, str]) -> Exchanged:
         """Posts, and returns status, headers and body of the answer."""
         timeout = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s)
-        with self._pool.stream(
-            "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": timeout}
-        ) as response:
+        # A connection that was kept may be closed just then, and nobody could say what was taken.
+        with (
+            httpcore2.ConnectionPool(
+                ssl_context=_ssl_context(),
+                network_backend=self._backend,
+                proxy=_proxy_for(url) if self._takes_proxies else None,
+            ) as pool,
+            pool.stream(
+                "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": timeout}
+            ) as response,
+        ):
             received = bytearray()
             # The status is known: of a body that takes too long, or breaks off, what there is.
             with suppress(httpcore2.ReadTimeout, httpcore2.NetworkError, httpcore2.ProtocolError):
@@ -141,10 +153,6 @@ class Poster:
                     if len(received) > _LARGEST_ANSWER:
                         break
             return response.status, response.headers, bytes(received)
-
-    def close(self) -> None:
-        """Closes its connections."""
-        self._pool.close()
 
 
 class _InTime(httpcore2.NetworkBackend):
@@ -182,6 +190,31 @@ class _StreamInTime(httpcore2.NetworkStream):
         if left <= 0:
             raise httpcore2.ReadTimeout("the answer takes too long")
         return left if timeout is None else min(left, timeout)
+
+
+def _proxy_for(url: str) -> httpcore2.Proxy | None:
+    """The proxy that the environment names for an address, as in HTTPS_PROXY and NO_PROXY; None for loopback.
+
+    Raises:
+        Unusable: It is no proxy over HTTP.
+    """
+    asked = urlsplit(url)
+    host = asked.hostname or ""
+    found = getproxies().get(asked.scheme)
+    if not found or _is_loopback(host) or proxy_bypass(host):
+        return None
+    proxy = urlsplit(found if "://" in found else f"http://{found}")
+    if proxy.scheme not in ("http", "https") or not proxy.hostname:
+        raise Unusable(f"{asked.scheme.upper()}_PROXY names no usable proxy: it begins with http://")
+    auth = (unquote(proxy.username), unquote(proxy.password or "")) if proxy.username else None
+    return httpcore2.Proxy(f"{proxy.scheme}://{proxy.netloc.rpartition('@')[2]}", auth=auth)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _raise(status: int, headers: list[tuple[bytes, bytes]], said: str) -> NoReturn:

@@ -72,11 +72,9 @@ class Sender:
         return sum(each.result() for each in [self._running.pop(name) for name in done])
 
     def close(self) -> None:
-        """Waits for what is being sent, and closes the channels."""
+        """Waits for what is being sent."""
         self._closed = True
         self._threads.shutdown(wait=True)
-        for channel in self._channels.values():
-            channel.close()
 
     def _round(self, channel: Channel) -> int:
         sent = failures = 0

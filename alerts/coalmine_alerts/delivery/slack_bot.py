@@ -98,10 +98,6 @@ class SlackBot:
             return self._first(telling)
         return changed
 
-    def close(self) -> None:
-        """Closes its connections."""
-        self._poster.close()
-
     def _first(self, telling: Telling) -> SentMessage:
         """Sends the first message of a group, or finds it if an earlier attempt was taken."""
         if telling.uncertain_since is None:

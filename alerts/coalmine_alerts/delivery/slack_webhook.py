@@ -56,10 +56,6 @@ class SlackWebhook:
             return SentMessage(external_id=None, text=drawn.text, body=body)
         raise AssertionError("the last fallback returns or raises")
 
-    def close(self) -> None:
-        """Closes its connections."""
-        self._poster.close()
-
 
 def is_about_blocks(error: str) -> bool:
     """Returns True if Slack says that it does not take these blocks."""

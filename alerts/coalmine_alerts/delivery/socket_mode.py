@@ -67,7 +67,6 @@ class SocketMode:
     def close(self) -> None:
         """Closes the connection."""
         self._client.close()
-        self._poster.close()
 
     def _press(self, payload: dict[str, Any]) -> None:
         try:

@@ -296,10 +296,7 @@ def send_test_(
             )
         raise NotFound.among(f'no channel is called "{channel}"', channel, list(known))
     opened = opened_channels(settings, [known[channel]])[channel]
-    try:
-        sent = send_test(opened, samples(datetime.now(UTC)))
-    finally:
-        opened.close()
+    sent = send_test(opened, samples(datetime.now(UTC)))
     if as_json:
         write_json({kind: {"text": each.text, "body": each.body} for kind, each in sent.items()})
         return

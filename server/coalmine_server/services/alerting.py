@@ -189,8 +189,7 @@ def check_alerts(settings: Settings) -> None:
     Raises:
         ConfigurationError: File or secrets are not valid.
     """
-    for channel in opened_channels(settings, configuration_of(settings).channels).values():
-        channel.close()
+    opened_channels(settings, configuration_of(settings).channels)
 
 
 def dashboard_url(settings: Settings) -> str:

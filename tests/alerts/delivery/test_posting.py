@@ -2,12 +2,13 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import httpcore2
 import pytest
 
 from coalmine_alerts.delivery.posting import Poster, Rejected
@@ -16,10 +17,8 @@ from tests.support.servers.receiver import Fault, Receiver
 
 
 @pytest.fixture
-def poster() -> Iterator[Poster]:
-    made = Poster(secrets=("s3cret-s3cret",))
-    yield made
-    made.close()
+def poster() -> Poster:
+    return Poster(secrets=("s3cret-s3cret",))
 
 
 def post(poster: Poster, server: Receiver) -> bytes:
@@ -42,7 +41,6 @@ def test_a_server_that_hangs_may_have_taken_it(server: Receiver) -> None:
     poster = Poster(secrets=(), timeout_s=0.2)
     with pytest.raises(Ambiguous, match="ReadTimeout"):
         post(poster, server)
-    poster.close()
 
 
 def test_an_answer_that_comes_byte_by_byte_ends_in_time() -> None:
@@ -61,7 +59,6 @@ def test_an_answer_that_comes_byte_by_byte_ends_in_time() -> None:
         slow = Poster(secrets=(), timeout_s=0.2)
         with pytest.raises(Ambiguous, match="ReadTimeout"):
             slow.post(f"http://127.0.0.1:{listening.getsockname()[1]}/x", b"{}", {})
-        slow.close()
         served.result()
     assert len(written) < 1_000
 
@@ -83,7 +80,6 @@ def test_of_an_answer_that_breaks_off_the_status_counts(status: str, error: type
         assert caught is None or getattr(caught.value, "retry_after_s", None) == (
             7 if "429" in status else None
         )
-        poster.close()
         served.result()
 
 
@@ -164,3 +160,45 @@ def test_an_address_that_is_none_is_refused_and_not_shown(url: str, poster: Post
 def test_a_name_without_an_address_is_tried_again(poster: Poster) -> None:
     with pytest.raises(Later):
         poster.post("https://no-such-host.invalid/", b"", {})
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY"])
+def test_the_environments_proxy_is_asked(
+    name: str, poster: Poster, server: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, server.url.replace("//", "//us%40er:s3cret@"))
+    assert poster.post("http://hooks.invalid/x", b"{}", {}).body == b"ok"
+    (asked,) = server.requests
+    assert asked.path == "http://hooks.invalid/x"
+    assert asked.headers["Proxy-Authorization"] == f"Basic {b64encode(b'us@er:s3cret').decode()}"
+
+
+def test_a_proxy_that_lets_nobody_through_has_taken_nothing(
+    poster: Poster, server: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", server.url)  # it knows no CONNECT
+    with pytest.raises(Later, match="501"):
+        poster.post("https://hooks.invalid/x", b"{}", {})
+    monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:1")
+    with pytest.raises(Unusable, match="HTTPS_PROXY"):
+        poster.post("https://hooks.invalid/x", b"{}", {})
+
+
+def test_this_machine_and_what_no_proxy_names_are_asked_directly(
+    poster: Poster, server: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert post(poster, server) == b"ok"
+    monkeypatch.setenv("no_proxy", "hooks.invalid")
+    with pytest.raises(Later, match=r"not known|resolution"):
+        poster.post("http://hooks.invalid/x", b"{}", {})
+
+
+def test_a_channel_that_checks_addresses_takes_no_proxy(
+    server: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    checking = Poster(secrets=(), backend=httpcore2.SyncBackend())
+    with pytest.raises(Later):
+        checking.post("http://hooks.invalid/x", b"{}", {})
+    assert not server.requests

@@ -23,9 +23,7 @@ def sent(settings: ChannelSettings, secret: str) -> dict[str, SentMessage]:
     channels = open_channels(
         [settings], {settings.secret: secret}, dashboard_url="https://coalmine.example.com"
     )
-    found = send_test(channels[settings.name], samples(START), sleep=lambda _: None)
-    channels[settings.name].close()
-    return found
+    return send_test(channels[settings.name], samples(START), sleep=lambda _: None)
 
 
 def test_a_webhook_gets_each_kind_once(server: Receiver) -> None:

@@ -71,9 +71,6 @@ class _Broken:
     def send(self, telling: Telling) -> SentMessage | None:
         raise KeyError(telling.notice.group)
 
-    def close(self) -> None:
-        pass
-
 
 def test_a_message_that_cannot_be_drawn_is_parked(database: Database) -> None:
     outbox = AlertOutbox(database, ["broken"])
