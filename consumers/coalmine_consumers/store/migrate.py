@@ -45,7 +45,8 @@ def migrate(connection: duckdb.DuckDBPyConnection, migrations: Sequence[Migratio
     connection.execute(_LEDGER)
     applied = {name for (name,) in connection.execute("SELECT name FROM schema_migrations").fetchall()}
     if unknown := applied - {migration.name for migration in migrations}:
-        raise StoreDamaged(f"the store was written by a newer release: it has {', '.join(sorted(unknown))}")
+        names = ", ".join(sorted(unknown))
+        raise StoreDamaged(f"the store was written by a newer release: it has {names}; upgrade this one")
     missing = [migration for migration in migrations if migration.name not in applied]
     if missing and not applied:
         _apply(connection, missing)

@@ -81,6 +81,11 @@ def restore(
         )
         if own.exists():
             note(f"events that waited are in {own}: if the copy takes over, move them there")
+    if settings.kafka.bootstrap_servers is not None:
+        note(
+            "kafka.group_id: a server of this home takes partitions from any other in "
+            f"{settings.kafka.group_id}; to try a copy beside that, set COALMINE_KAFKA_GROUP_ID=coalmine-try"
+        )
     if as_json:
         write_json(asdict(done))
         return

@@ -1,4 +1,4 @@
-"""Forgets users everywhere in a home: raw rows, dead letters, datasets, reasons of evaluations."""
+"""Forgets users everywhere in a home: raw rows, dead letters, datasets, reasons of evaluations, alerts."""
 
 import hashlib
 from collections.abc import Sequence
@@ -25,6 +25,9 @@ def forgotten(owned: OwnedStore, unit_ids: Sequence[str]) -> Forgotten:
     cases = scores = 0
     if owned.settings.evals_database.is_file():
         cases, scores = _in_evaluations(owned, done)
+    rows = done.rows
+    if owned.settings.alerts_database.is_file():
+        rows = {**rows, "alerts": _in_alerts(owned, done)}
     short = [each for each in wanted if len(each) < SHORTEST_SEARCHED]
     not_searched = [f"file {path}" for path in done.missing] + _beyond(owned.settings)
     if short:
@@ -33,7 +36,7 @@ def forgotten(owned: OwnedStore, unit_ids: Sequence[str]) -> Forgotten:
         at=at,
         units=[hashlib.sha256(each.encode()).hexdigest() for each in wanted],
         requests=len(done.request_ids),
-        emptied=done.rows,
+        emptied=rows,
         files_rewritten=done.files,
         old_files_deleted_after=at + timedelta(seconds=policy.retention.file_grace_s),
         dataset_cases=cases,
@@ -50,19 +53,26 @@ def _beyond(settings: Settings) -> list[str]:
     spool = settings.spool_dir.is_dir() and any(settings.spool_dir.iterdir())
     copies = [
         str(each)
-        for name in ("backups", "exports", "snapshots")
+        for name in ("backups", "exports", "snapshots", "restoring")
         if (settings.home / name).is_dir()
         for each in sorted((settings.home / name).iterdir())
     ]
     return [
         *(["events that Kafka keeps: forget again once they are read"] if kafka else []),
         *(["events that wait in the spool: forget again once they are read"] if spool else []),
+        *([f"events that wait in {settings.spark.dir}: forget again then"] if settings.spark.dir else []),
         *(["answers that runs of evaluations keep"] if settings.evals_database.is_file() else []),
         *([str(settings.evals_cache)] if settings.evals_cache.is_file() else []),
         *copies,
-        "backups, exports and logs of services",
+        "backups, exports, logs of services, and messages that alerts have sent",
         "segments, names and metrics of calls",
     ]
+
+
+def _in_alerts(owned: OwnedStore, done: ForgottenRows) -> int:
+    from coalmine_alerts.storage.forget import forget_requests  # noqa: PLC0415 - SQLAlchemy
+
+    return forget_requests(owned.alerts.database, done.all_request_ids)
 
 
 def _in_evaluations(owned: OwnedStore, done: ForgottenRows) -> tuple[int, int]:

@@ -52,7 +52,8 @@ class Snapshots:
         """
         with _one_at_a_time:
             changes, as_of = store.changes, datetime.now(UTC)
-            if known is not None and self._changes.get(known) == changes:
+            is_there = known is not None and (self.folder / known / MARK).is_file()  # nobody deleted it
+            if known is not None and is_there and self._changes.get(known) == changes:
                 return StoreSnapshot(known, str(self.folder / known), as_of, is_new=False)
             tidy(self.folder)
             name = str(uuid7())

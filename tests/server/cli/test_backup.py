@@ -264,3 +264,14 @@ def test_a_backup_with_a_registry_of_its_own_is_not_restored_beside_another_one(
     assert told.returncode == 2
     assert "registry.url names another one" in told.stderr
     assert not (other / "store").exists()
+
+
+def test_a_copy_that_would_take_partitions_from_the_first_server_is_told_of(tmp_path: Path) -> None:
+    home, other, made = (tmp_path / name for name in ("home", "other", "made"))
+    coalmine_json("backup", str(made), home=home)
+    told = coalmine(
+        "restore", str(made), home=other, env={"COALMINE_KAFKA_BOOTSTRAP_SERVERS": "nowhere.invalid:9092"}
+    )
+    assert told.returncode == 0, told.stderr
+    assert "takes partitions from any other in coalmine-collector" in told.stderr
+    assert "set COALMINE_KAFKA_GROUP_ID" in told.stderr

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 from coalmine import Coalmine
+from coalmine_alerts.results.story import Excerpt, Story
 from tests.server.registry_client import Person
+from tests.support.data.alert_case import START, AlertCase, finding
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 
@@ -50,6 +52,23 @@ def test_a_user_is_forgotten_while_the_server_runs(tmp_path: Path) -> None:
     again = coalmine("forget", "--unit-id", "ann-1234567", home=home)
     assert again.returncode == 0, again.stderr
     assert "calls" in again.stdout
+
+
+def test_what_they_said_is_gone_from_alerts(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with Coalmine("support-bot", home=home, capture_text=True) as client:
+        with client.call("greet", version="1.0.0", model="gpt-4o-mini", unit_id="ann-1234567") as call:
+            call.record(input_tokens=100, output_tokens=10, input_text="what is it?", output_text="a bird")
+        client.feedback(call.request_id, thumbs="down", comment="no bird at all", unit_id="ann-1234567")
+    case = AlertCase(home)
+    excerpt = Excerpt(call.request_id, START, "what is it?", "a bird", "no bird at all", None)
+    case.tick(finding(story=Story(title="Bad", summary="1 bad rating.", excerpts=(excerpt,))))
+    case.database.close()
+    report = coalmine_json("forget", "--unit-id", "ann-1234567", home=home)
+    assert (report["requests"], report["emptied"]["alerts"]) == (1, 1)
+    case.open()
+    assert case.only().story.excerpts == ()
+    case.database.close()
 
 
 def test_hashed_identifiers_are_found_with_the_key(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Snapshots for replicas: made beside ingest, none where nothing changed, and old ones deleted."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,15 @@ def test_none_is_made_while_the_store_is_as_the_one_that_is_known(tmp_path: Path
     assert snapshots.take(store, first.id).is_new
     # Another process knows nothing of what this one made.
     assert Snapshots(snapshots.folder).take(store, first.id).is_new
+
+
+def test_one_that_somebody_has_deleted_is_made_anew(tmp_path: Path, store: Store) -> None:
+    snapshots = Snapshots(tmp_path / "snapshots")
+    first = snapshots.take(store, None)
+    shutil.rmtree(first.directory)
+    again = snapshots.take(store, first.id)
+    assert again.is_new
+    assert as_of(Path(again.directory)) is not None
 
 
 def test_those_that_somebody_holds_stay_and_of_the_others_the_newest(tmp_path: Path, store: Store) -> None:
