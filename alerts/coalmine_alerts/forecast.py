@@ -14,7 +14,7 @@ _SEASON_DAYS: Final = 14
 """From so many days on, weekdays are told apart."""
 _LEVEL_DAYS: Final = 7
 _T80: Final = 1.439756
-"""Of Student's t with six degrees of freedom, for what days vary by is taken from the last seven."""
+"""For an 80 % interval, of Student's t with six degrees of freedom: the spread is that of seven days."""
 _DAY: Final = timedelta(days=1)
 
 

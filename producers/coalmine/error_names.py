@@ -42,7 +42,7 @@ def error_name(error: BaseException) -> str:
 
 
 def status_name(code: object) -> str | None:
-    """What a status of HTTP that is said in an answer is called: as if it had been the answer's own."""
+    """Returns the error that an HTTP status in a reply's body stands for; None if it is no such status."""
     if isinstance(code, str) and len(code) == 3 and code.isdecimal():
         code = int(code)
     if not _is_status(code):

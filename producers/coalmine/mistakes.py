@@ -13,8 +13,8 @@ NOT_THE_SERVICE: Final = {
     *("anthropic", "anyio", "google", "langchain", "langchain_core", "litellm", "openai"),
     *("pydantic_ai", "pydantic_graph"),
 }
-"""Packages through which a service calls the client. By name: a service may be installed beside them. An
-integration adds what is its library's name only where that is imported, as `agents`."""
+"""Packages through which a service calls the client; by name, as a service may be installed beside them.
+`agents` might be the service's own: its integration adds it."""
 _KEPT_ERRORS: Final = 10
 
 Place = tuple[CodeType, int]

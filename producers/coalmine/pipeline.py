@@ -27,7 +27,7 @@ _BUSY_S: Final = 0.005
 _FULL_POLL_S: Final = 0.001
 _AT_ONCE: Final = 500
 _BEHIND: Final = 5_000
-# So many wait in half a queue of the default size; it is behind then, however large the queue may become.
+# Half a queue of the default size: with so many waiting it is behind, however large the queue may become.
 _YIELD_EVERY: Final = 8
 _YIELD_S: Final = 50e-6
 # Between a few events the thread lets go of the interpreter, so that a request waits for the time of a few
@@ -320,7 +320,7 @@ class Pipeline:
 
     def _rest(self, parts: PipelineParts) -> None:
         if len(self._queue) > self._wake_above or (self.is_closing and self._queue):
-            time.sleep(_YIELD_S)  # where threads are those of gevent, nobody else runs before
+            time.sleep(_YIELD_S)  # with gevent, other greenlets run only now
             return
         due_in_s = _BUSY_S if self._flushes else max(_BUSY_S, parts.emitter.due_in_s())
         if self._queue or due_in_s <= _TICK_S:

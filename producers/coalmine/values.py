@@ -80,8 +80,8 @@ def finite_number(value: object) -> float | None:
 def metric_problem(name: str, value: float) -> str | None:
     """Why a metric or score cannot have this value; None if it can.
 
-    Names such as `quality` are compared wherever they come from, so they have one scale: the collector makes
-    a dead letter of a call with another one.
+    Names such as `quality` are compared wherever they come from, so they have one scale: with a value outside
+    it, the collector makes the whole call a dead letter.
     """
     limits = DEFAULT_RANGES.get(name)
     if limits is None or limits.beyond(value) is None:

@@ -16,7 +16,7 @@ class Range(NamedTuple):
     high: float
 
     def beyond(self, value: float) -> str | None:
-        """Why a value is none of it, after its name; None if it is."""
+        """Says that a value is outside the range, in words that follow its name; None if it is inside."""
         if self.low <= value <= self.high:
             return None
         return f"is {value:.15g}, beyond its range from {self.low:g} to {self.high:g}"

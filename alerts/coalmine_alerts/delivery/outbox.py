@@ -103,7 +103,7 @@ def settle_sent(connection: Connection, batch: Batch, sent: SentMessage | None, 
     """Notes that a batch was taken; None: there was nothing in it to tell on this channel."""
     message = None
     if sent is not None:
-        stored.note_unusable(connection, batch.channel, None)
+        stored.note_unusable(connection, batch.channel, unusable=False)
         message = _store(connection, batch, sent, now)
     if batch.group == LIMIT_GROUP:
         groups = {row.group_key for row in batch.rows}
@@ -136,9 +136,9 @@ def settle_failed(
         error=f"given up after 24 hours: {text}"[:_LONGEST_ERROR],
         done_at=now,
     )
-    stored.note_unusable(connection, batch.channel, now if isinstance(error, Unusable) else None)
+    stored.note_unusable(connection, batch.channel, unusable=isinstance(error, Unusable))
     due_at = now + timedelta(seconds=PAUSES.pause_s(batch.attempts, rng))
-    if isinstance(error, Later) and error.retry_after_s:  # that of 0, or a date that is past, says nothing
+    if isinstance(error, Later) and error.retry_after_s:  # 0, or a date in the past, says nothing
         due_at = now + timedelta(seconds=error.retry_after_s)
         stored.hold(connection, batch.channel, due_at)
     waits = [row for row in batch.rows if row.id not in set(old)]

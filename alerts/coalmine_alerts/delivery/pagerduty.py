@@ -41,7 +41,7 @@ class PagerDuty:
             try:
                 self._poster.post(f"{self._settings.url}{path}", body, _HEADERS)
             except Rejected as error:
-                if "routing" in error.body.lower():  # the key, of which it is said with 400
+                if "routing" in error.body.lower():  # PagerDuty answers 400 to a wrong key, too
                     raise Unusable(str(error)) from error
                 raise
         if not events:
@@ -110,7 +110,7 @@ class PagerDuty:
         pages = {each.fingerprint for each in telling.told if each.severity == "page"}
         if pages:
             summary = f"{len(pages):,} more pages than are told one by one"
-            # Of another hour it is another incident: one that nobody closed would keep it from paging.
+            # A new incident each hour: one that nobody closed would keep later ones from paging.
             hour = f"{telling.told[0].at:%Y-%m-%dT%H}"
             yield (
                 "/v2/enqueue",

@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from ipaddress import ip_address
 from typing import Any, Final, NoReturn
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore2
@@ -33,7 +33,7 @@ _LONGEST_S: Final = 86_400.0
 """No channel is left alone for longer, whatever it asks for."""
 _AGAIN: Final = frozenset({408, 425})
 _OF_THE_CHANNEL: Final = frozenset({401, 402, 403, 404, 405, 407, 410})
-"""What is said of who sends and of where to, and not of what is sent."""
+"""Statuses about the sender or the address, not about the message."""
 _NOT_TAKEN: Final = (
     httpcore2.ConnectError,
     httpcore2.ConnectTimeout,
@@ -99,7 +99,7 @@ class Poster:
 
         Args:
             secrets: What no error may hold, not even where an answer repeats it.
-            backend: Decides which addresses may be connected to, none through a proxy; None: any.
+            backend: Decides which addresses may be connected to, never through a proxy; None: any.
             timeout_s: As `TIMEOUT_S`.
         """
         self._secrets = sorted(secrets, key=len, reverse=True)
@@ -193,21 +193,23 @@ class _StreamInTime(httpcore2.NetworkStream):
 
 
 def _proxy_for(url: str) -> httpcore2.Proxy | None:
-    """The proxy that the environment names for an address, as in HTTPS_PROXY and NO_PROXY; None for loopback.
+    """Returns the proxy that HTTPS_PROXY and NO_PROXY name for a URL; None for loopback, or if there is none.
 
     Raises:
-        Unusable: It is no proxy over HTTP.
+        Unusable: It is no HTTP proxy.
     """
     asked = urlsplit(url)
     host = asked.hostname or ""
     found = getproxies().get(asked.scheme)
     if not found or _is_loopback(host) or proxy_bypass(host):
         return None
-    proxy = urlsplit(found if "://" in found else f"http://{found}")
-    if proxy.scheme not in ("http", "https") or not proxy.hostname:
-        raise Unusable(f"{asked.scheme.upper()}_PROXY names no usable proxy: it begins with http://")
-    auth = (unquote(proxy.username), unquote(proxy.password or "")) if proxy.username else None
-    return httpcore2.Proxy(f"{proxy.scheme}://{proxy.netloc.rpartition('@')[2]}", auth=auth)
+    with suppress(ValueError, TypeError):
+        proxy = urlsplit(found if "://" in found else f"http://{found}")
+        if proxy.scheme in ("http", "https") and proxy.hostname:
+            user, password = unquote_to_bytes(proxy.username or ""), unquote_to_bytes(proxy.password or "")
+            address = f"{proxy.scheme}://{proxy.netloc.rpartition('@')[2]}"
+            return httpcore2.Proxy(address, auth=(user, password) if user else None)
+    raise Unusable(f"{asked.scheme.upper()}_PROXY is no usable address, such as http://HOST:PORT")
 
 
 def _is_loopback(host: str) -> bool:

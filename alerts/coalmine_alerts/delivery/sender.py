@@ -14,7 +14,7 @@ from coalmine_alerts.errors import Ambiguous, Later, Refused
 from coalmine_registry.storage.database import Database
 
 ROUND_S: Final = 10.0
-"""How long it waits for channels. One that takes longer goes on by itself; no later round waits for it."""
+"""How long a round waits for channels that it began with; one that takes longer goes on by itself."""
 _MOST_FAILURES: Final = 2
 """In a round: what comes after would most likely fail, too."""
 _MOST_MESSAGES: Final = 100

@@ -34,7 +34,7 @@ _OF_THE_CHANNEL: Final = frozenset(
         *("ekm_access_denied", "enterprise_is_restricted", "org_login_required", "team_access_not_granted"),
     }
 )
-"""What no other message changes, and a person can: a token, a scope, an invitation of the bot."""
+"""Errors of any message until a person acts: a token, a scope, an invitation of the bot."""
 _WORD: Final = re.compile(r"[a-z0-9_]{1,80}")
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 _PAGE: Final = 100

@@ -100,7 +100,8 @@ class FromRegistry:
                 decisions=tuple(of_rollout.get(each.id, ())),
                 diff=self.diff(each.prompt, each.control, each.treatment),
                 author=self.author(each.prompt, each.treatment),
-                waits_for=waits_for_person(row),
+                # Its reasons are those of today: of a state that it was not in then, they say nothing.
+                waits_for=waits_for_person(row) if each == row.rollout else None,
             )
             for row in reversed(found)
             for each in [_as_of(now, row.rollout, of_rollout.get(row.rollout.id, ()))]

@@ -16,7 +16,7 @@ class ChannelHealth:
     failing_since: datetime | None
     """When the oldest of those that were tried and wait was tried first; null: none was."""
     unusable: bool
-    """True: they wait for a person, as the channel takes nothing at all."""
+    """True: they wait until a person mends the channel, which takes nothing at all."""
     parked: int
     """Transitions of the last hour that the channel will never take."""
     parked_at: datetime | None

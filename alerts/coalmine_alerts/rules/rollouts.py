@@ -24,7 +24,7 @@ from coalmine_alerts.rules.words import (
 )
 from coalmine_alerts.rules.words import percent as share_words
 from coalmine_alerts.timing import Timing
-from coalmine_rollouts.records import Kind, Rollout, RolloutDecision
+from coalmine_rollouts.records import Kind, Rollout, RolloutDecision, RolloutHold
 from coalmine_schemas.prompts import percent
 
 TOLD: Final[Mapping[Kind, tuple[Severity, str, str]]] = {
@@ -48,7 +48,7 @@ _SETTLES_IN: Final = timedelta(minutes=15)
 _MOST_METRICS: Final = 8
 _INCOMPLETE: Final = "rollback_incomplete"
 _OF_HARM: Final = frozenset(("harm", "segment"))
-"""Holds for harm that was shown, about which a person decides: nobody waits for them to last."""
+"""Holds for harm that was shown: a person has to decide, so they are told at once."""
 
 
 def cause_of(rollout: Rollout) -> Cause:
@@ -150,7 +150,7 @@ class RolloutHeld(DefaultRule):
             holds = [
                 hold
                 for hold in rollout.holds
-                if facts.now - hold.since >= self.after or hold.name.partition(":")[0] in _OF_HARM
+                if facts.now - hold.since >= (timedelta() if _is_of_harm(hold) else self.after)
             ]
             since = min((hold.since for hold in holds), default=None)
             reasons = tuple(hold.text for hold in holds)
@@ -244,6 +244,10 @@ class RollbackIncomplete(DefaultRule):
                 since=ended,
                 value=float(requests),
             )
+
+
+def _is_of_harm(hold: RolloutHold) -> bool:
+    return hold.name.partition(":")[0] in _OF_HARM
 
 
 def _is_effective(made: RolloutDecision) -> bool:

@@ -190,15 +190,15 @@ def hold(connection: Connection, channel: str, until: datetime) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
 
-def note_unusable(connection: Connection, channel: str, at: datetime | None) -> None:
-    """Notes whether a channel said last that it takes nothing at all; None: it did not."""
+def note_unusable(connection: Connection, channel: str, *, unusable: bool) -> None:
+    """Notes whether a channel's latest answer was that it takes nothing at all."""
     connection.execute(delete(memory).where(memory.c.name == _unusable(channel)))
-    if at is not None:
-        connection.execute(insert(memory).values(name=_unusable(channel), value=at.isoformat()))
+    if unusable:
+        connection.execute(insert(memory).values(name=_unusable(channel), value=True))
 
 
 def is_unusable(connection: Connection, channel: str) -> bool:
-    """Returns whether a channel said last that it takes nothing at all."""
+    """Returns True if a channel's latest answer was that it takes nothing at all."""
     query = select(memory.c.name).where(memory.c.name == _unusable(channel))
     return connection.execute(query).first() is not None
 

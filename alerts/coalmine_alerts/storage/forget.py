@@ -9,7 +9,7 @@ from coalmine_alerts.storage.tables import alerts, messages
 from coalmine_registry.storage.database import Database
 
 _QUOTE: Final = "rich_text_quote"
-"""The blocks of Slack that users' words are in; they name no request."""
+"""The type of Slack blocks with users' words; they name no request."""
 
 
 def forget_requests(database: Database, request_ids: Collection[str]) -> int:

@@ -166,11 +166,11 @@ def test_a_name_without_an_address_is_tried_again(poster: Poster) -> None:
 def test_the_environments_proxy_is_asked(
     name: str, poster: Poster, server: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(name, server.url.replace("//", "//us%40er:s3cret@"))
+    monkeypatch.setenv(name, server.url.replace("//", "//us%40er:s%C3%A4cret@"))
     assert poster.post("http://hooks.invalid/x", b"{}", {}).body == b"ok"
     (asked,) = server.requests
     assert asked.path == "http://hooks.invalid/x"
-    assert asked.headers["Proxy-Authorization"] == f"Basic {b64encode(b'us@er:s3cret').decode()}"
+    assert asked.headers["Proxy-Authorization"] == f"Basic {b64encode('us@er:säcret'.encode()).decode()}"
 
 
 def test_a_proxy_that_lets_nobody_through_has_taken_nothing(
@@ -179,7 +179,15 @@ def test_a_proxy_that_lets_nobody_through_has_taken_nothing(
     monkeypatch.setenv("https_proxy", server.url)  # it knows no CONNECT
     with pytest.raises(Later, match="501"):
         poster.post("https://hooks.invalid/x", b"{}", {})
-    monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://127.0.0.1:1", "http://127.0.0.1:80a", "http://pröxy:1", "http://"]
+)
+def test_a_proxy_that_cannot_be_used_is_named_by_its_variable(
+    proxy: str, poster: Poster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
     with pytest.raises(Unusable, match="HTTPS_PROXY"):
         poster.post("https://hooks.invalid/x", b"{}", {})
 

@@ -96,11 +96,13 @@ def test_a_rollout_that_is_paused_because_somebody_set_its_weights_is_told(tmp_p
         rollout = rig.start()
         rig.tick()
         facts = FactReader(Sources(store=rig.store, registry=rig.registry))
-        assert one(RolloutHeld()(facts(rig.clock.now))).condition is False
+        ran_at = rig.clock.now
+        assert one(RolloutHeld()(facts(ran_at))).condition is False
         rig.registry.set_weights(BOB, rollout.id, {"treatment": 0.3}, override=True, reason="a demo")
-        rig.tick()
+        rig.minutes(1)
         told = one(RolloutHeld()(facts(rig.clock.now)))
         assert told.condition is True
+        assert one(RolloutHeld()(facts(ran_at))).condition is False
         assert "gave the treatment 30% instead of" in told.story.summary
 
 

@@ -1,5 +1,6 @@
 """What rollouts tell: decisions once, holds that last, and who does not follow."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -100,6 +101,8 @@ def test_harm_that_only_holds_is_told_at_once(name: str) -> None:
     hold = RolloutHold(name, "quality is worse", NOW)
     told = one(RolloutHeld()(facts(rollouts=[rollout_facts("baking", holds=(hold,))])))
     assert (told.condition, told.since) == (True, NOW)
+    to_come = rollout_facts("baking", holds=(replace(hold, since=NOW + HOUR),))
+    assert one(RolloutHeld()(facts(rollouts=[to_come]))).condition is False  # in a replay
 
 
 def test_a_rollout_that_waits_for_approval_is_told_at_once_and_an_ended_one_is_over() -> None:
