@@ -9,6 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.components.v2 import manifest_scanner
 
+from coalmine_dashboards.parts import live
 from coalmine_dashboards.parts.viewer import client_for
 from tests.support.doubles.dashboard_api import DashboardApi
 from tests.support.doubles.opened_page import Open, opened_page
@@ -32,6 +33,19 @@ def same_main_module(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_cookies(monkeypatch: pytest.MonkeyPatch) -> None:
     """As for who opens a page that nothing stands before: the harness has something else in their place."""
     monkeypatch.setattr(type(st.context), "cookies", {})
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How often each part of a page that refreshes itself is meant to, in seconds, as it is drawn."""
+    found: list[float] = []
+
+    def pause_s(every_s: float, _takes_s: float) -> float:
+        found.append(every_s)
+        return every_s
+
+    monkeypatch.setattr(live, "pause_s", pause_s)
+    return found
 
 
 @pytest.fixture

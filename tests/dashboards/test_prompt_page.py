@@ -17,7 +17,6 @@ from coalmine_analytics.results.breakdown import (
     BreakdownValue,
 )
 from coalmine_consumers.results import Timeseries
-from coalmine_dashboards.parts import live
 from coalmine_registry.classify import Change, Classification
 from coalmine_registry.provenance import VersionSource
 from coalmine_registry.records import Diff, DiffLine, PromptSummary, VersionRecord
@@ -257,15 +256,8 @@ def test_of_very_many_versions_only_those_that_are_drawn_are_asked_for_over_time
 
 @pytest.mark.parametrize(("view", "parts"), [("Over time", 2), ("Versions", 2), ("Timeline", 2)])
 def test_what_others_do_meanwhile_is_seen_while_the_page_is_live(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch, view: str, parts: int
+    open_page: Open, pauses: list[float], view: str, parts: int
 ) -> None:
-    pauses: list[float] = []
-
-    def pause_s(every_s: float, _takes_s: float) -> float:
-        pauses.append(every_s)
-        return every_s
-
-    monkeypatch.setattr(live, "pause_s", pause_s)
     open_page(view=view)
     assert len(pauses) == parts
     open_page(view=view, live="false")

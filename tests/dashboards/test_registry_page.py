@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from coalmine_dashboards.parts import live, registry_actions
+from coalmine_dashboards.parts import registry_actions
 from coalmine_dashboards.parts.actions import perform
 from coalmine_registry.classify import Change, Classification
 from coalmine_registry.freeze_records import FreezeRecord
@@ -199,16 +199,7 @@ def test_what_somebody_else_decides_meanwhile_is_seen(open_page: Open, api: Dash
     assert not page.button
 
 
-def test_nothing_on_the_pages_of_the_registry_stays_as_it_was(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pauses: list[float] = []
-
-    def pause_s(every_s: float, _takes_s: float) -> float:
-        pauses.append(every_s)
-        return every_s
-
-    monkeypatch.setattr(live, "pause_s", pause_s)
+def test_nothing_on_the_pages_of_the_registry_stays_as_it_was(open_page: Open, pauses: list[float]) -> None:
     open_page()
     open_page(prompt="support-refund")
     assert pauses == [10.0, 30.0, 30.0]

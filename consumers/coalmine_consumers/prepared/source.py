@@ -55,8 +55,8 @@ class PreparedSource:
         """See `Source.start`."""
         self._positions, self._quiesce = positions, quiesce
         make_private_folder(self._root)
-        with suppress(StoreLocked):
-            self._own()
+        with suppress(StoreLocked, OSError):  # `poll` tries again, and says why
+            self._take_lock()
 
     def poll(self, max_messages: int, timeout_s: float) -> DecodedBatch | None:
         """See `Source.poll`. A batch comes as it was made, however large."""
@@ -64,7 +64,7 @@ class PreparedSource:
         deadline = time.monotonic() + timeout_s
         while True:
             try:
-                self._own()
+                self._take_lock()
                 batch = self._look()
             except StoreLocked as error:
                 time.sleep(min(LOOK_EVERY_S, timeout_s))
@@ -101,11 +101,12 @@ class PreparedSource:
             self._lock.release()
             self._lock = None
 
-    def _own(self) -> None:
-        """Makes this process the one that imports from the folder.
+    def _take_lock(self) -> None:
+        """Makes this process the one that imports from the folder, unless it is already.
 
         Raises:
-            StoreLocked: Another one is.
+            StoreLocked: Another process imports.
+            OSError: The lock file cannot be written.
         """
         if self._lock is None:
             self._lock = StoreLock(self._root / LOCK)

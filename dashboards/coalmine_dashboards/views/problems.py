@@ -112,7 +112,7 @@ def unknown_choice(kind: str, value: str, instead: str) -> Advice:
         value: What the link names.
         instead: What is shown.
     """
-    why = "there are no calls of it" if kind in _MEASURED else "it is none of the choices here"
+    why = "there are no calls of it" if kind in _MEASURED else "it is not one of the choices here"
     return Advice(
         title=f"No {kind} is called {value}",
         text=f"The link of this page names it, but {why}. Shown instead: {instead}.",

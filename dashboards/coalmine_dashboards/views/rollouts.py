@@ -8,15 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from coalmine_analytics.results.readout import ArmReadout, LimitReadout, MetricReadout, SegmentReadout
 from coalmine_analytics.results.verdicts import Role, Verdict
-from coalmine_dashboards.formatting import (
-    UNKNOWN,
-    count,
-    difference,
-    figure,
-    interval,
-    lasting,
-    percent,
-)
+from coalmine_dashboards.formatting import UNKNOWN, count, difference, figure, interval, lasting, percent
 from coalmine_dashboards.parts.links import anchor
 from coalmine_dashboards.parts.tables import Column, Html, Told, Tone, When, dot
 from coalmine_dashboards.views.health import HealthItem

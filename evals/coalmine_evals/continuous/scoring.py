@@ -9,7 +9,7 @@ from typing import Final
 from coalmine_evals.continuous.requests import Texts
 from coalmine_evals.records import Output, Scorer
 from coalmine_evals.results.datasets import Case
-from coalmine_evals.scorers.scoring import said, scored, why_none
+from coalmine_evals.scorers.scoring import first_text, scored, why_unscored
 from coalmine_schemas.errors import CoalmineError
 
 AT_ONCE: Final = 16
@@ -87,5 +87,5 @@ async def _verdict(scorer: Scorer, case: Case, output: str, timeout_s: float) ->
     except CoalmineError as error:  # nothing can be scored until something is changed: say what
         return Verdict(None, str(error)[:_LONGEST_REASON], None, 0)
     if score.value is None:
-        return Verdict(None, why_none(score)[:_LONGEST_REASON], None, score.cost_nano_usd)
-    return Verdict(score.value, None, said(score, ("reasoning", "rationale")), score.cost_nano_usd)
+        return Verdict(None, why_unscored(score)[:_LONGEST_REASON], None, score.cost_nano_usd)
+    return Verdict(score.value, None, first_text(score, ("reasoning", "rationale")), score.cost_nano_usd)

@@ -17,7 +17,7 @@ from coalmine_evals.providers.recorded import CASE_KEYS, read_outputs
 from coalmine_evals.records import GateInput, MetricScores, Output, Score, Scorer
 from coalmine_evals.reports.texts import CaseTexts
 from coalmine_evals.results.datasets import Case
-from coalmine_evals.scorers.scoring import scored, why_none
+from coalmine_evals.scorers.scoring import scored, why_unscored
 from coalmine_evals.suites.suite import SuiteMetric
 from coalmine_schemas.mistakes import InvalidFile, Mistakes
 from coalmine_schemas.prompts.errors import InvalidPrompt
@@ -255,7 +255,7 @@ async def _scores(
     values = np.array([np.nan if each.value is None else each.value for each in found], np.float64)
     why = next(
         (
-            f"{case.id}: {why_none(each)}"
+            f"{case.id}: {why_unscored(each)}"
             for (case, _), each in zip(asked, found, strict=True)
             if each.value is None
         ),

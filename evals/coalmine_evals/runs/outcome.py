@@ -16,7 +16,7 @@ from coalmine_evals.results.runs import Side
 from coalmine_evals.runs.answers import KeptAnswer, SideName
 from coalmine_evals.runs.engine import Done, Work
 from coalmine_evals.runs.sides import SideIdentity
-from coalmine_evals.scorers.scoring import why_none
+from coalmine_evals.scorers.scoring import why_unscored
 from coalmine_evals.scorers.summary import summary_of
 from coalmine_evals.suites.suite import Suite, SuiteMetric
 from coalmine_schemas.errors import InvalidParameter
@@ -146,7 +146,7 @@ def _warnings(done: Done, work: Work, *, partial: bool) -> list[str]:
             lacking = [each for each in answers if each.scores[metric].value is None]
             if lacking:
                 first = min(lacking, key=lambda each: each.unit)
-                why = f"{first.case}: {why_none(first.scores[metric])}"
+                why = f"{first.case}: {why_unscored(first.scores[metric])}"
                 found.append(f"{metric} has no score for answers of the {side}, e.g. {why:.300}")
     remedy = "run both again with --fresh"
     return [*found, *provenance_warnings(outputs["candidate"], outputs["baseline"], remedy)]

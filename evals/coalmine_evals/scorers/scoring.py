@@ -50,12 +50,12 @@ async def scored(
     return replace(score, value=min(1.0, max(0.0, value)))
 
 
-def why_none(score: Score) -> str:
+def why_unscored(score: Score) -> str:
     """Returns why there is no score, as far as the scorer says."""
-    return said(score, ("unscored", "failures", "reason", "error")) or "the scorer does not say why"
+    return first_text(score, ("unscored", "failures", "reason", "error")) or "the scorer does not say why"
 
 
-def said(score: Score, names: Sequence[str]) -> str | None:
+def first_text(score: Score, names: Sequence[str]) -> str | None:
     """Returns the first text of these details, or the first of a list of them; None without any."""
     found = (score.details.get(name) for name in names)
     texts = (each[0] if isinstance(each, list) and each else each for each in found)

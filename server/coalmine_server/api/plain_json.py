@@ -54,9 +54,9 @@ class PlainJson(Request):
 def _no_json(encoding: str, error: ValueError) -> str | None:
     """Why a body cannot be read; None if the error says it, with the place."""
     if encoding.strip().lower() not in ("", "identity"):
-        return f"the body is in {short(encoding)}, as its Content-Encoding says: send it as it is"
+        return f"the body has Content-Encoding {short(encoding)}: send it uncompressed"
     if isinstance(error, UnicodeDecodeError):
-        return "the body is not in UTF-8: encode it so"
+        return "the body is not valid UTF-8: send it in that encoding"
     return None if isinstance(error, json.JSONDecodeError) else "a number has too many digits: send fewer"
 
 

@@ -104,7 +104,7 @@ def _note_registry(restored: "Settings") -> None:
         return
     environ = {name: value for name, value in os.environ.items() if name.upper() != variable}
     named = load_settings({"home": restored.home}, config=file, environ=environ).settings.registry.url
-    if named != restored.registry.url:
+    if named not in (None, restored.registry.url):
         note(
             f"registry.url: {file} names another database than the one that was filled, and what runs in "
             f"this home without {variable} changes that one: name the filled one in the file first"

@@ -7,7 +7,7 @@ from coalmine_server.errors import ConfigurationError, is_of_full_disk
 
 
 def write_named(path: Path, text: str) -> None:
-    """Writes a file; through a link, and into what is no file, as into `/dev/stdout`, which is not replaced.
+    """Writes a file, which keeps its permissions; links, pipes and devices are written to and not replaced.
 
     Raises:
         ConfigurationError: It cannot be written.
@@ -16,7 +16,8 @@ def write_named(path: Path, text: str) -> None:
         if path.is_symlink() or (path.exists() and not path.is_file()):
             path.write_text(text, encoding="utf-8")
         else:
-            write_atomically(path, text, mode=0o666)
+            mode = path.stat().st_mode & 0o777 if path.exists() else 0o666
+            write_atomically(path, text, mode=mode)
     except (OSError, ValueError) as error:
         if is_of_full_disk(error):
             raise

@@ -11,7 +11,7 @@ from coalmine_consumers.audit import audit
 from coalmine_consumers.collector.collector import Collector
 from coalmine_consumers.errors import BatchDamaged
 from coalmine_consumers.prepared.folder import Manifest, QueryFolder
-from coalmine_consumers.prepared.source import PreparedSource
+from coalmine_consumers.prepared.source import LOCK, PreparedSource
 from coalmine_consumers.sources.base import Source
 from coalmine_consumers.sources.memory import MemoryBroker, MemorySource
 from coalmine_consumers.store import Store
@@ -240,6 +240,17 @@ def test_of_two_servers_on_one_folder_one_imports_and_the_other_waits_for_it(
                 eventually(lambda: waiting.health().state == "running", what="takes over")
     finally:
         other.close()
+
+
+def test_a_lock_file_that_cannot_be_written_delays_the_import_and_says_why(
+    store: Store, tmp_path: Path
+) -> None:
+    root = tmp_path / "spark"
+    (root / LOCK).mkdir(parents=True)  # as on a full disk, the file cannot be opened
+    with importing(store, root) as collector:
+        eventually(lambda: LOCK in str(collector.health().reason), what="says why")
+        (root / LOCK).rmdir()
+        eventually(lambda: collector.health().state == "running", what="goes on")
 
 
 def test_a_damaged_batch_stops_the_import_and_says_what_to_do(store: Store, tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def test_what_is_no_object_costs_no_other_event(admin: Person, sender: Person) -
     answer = sender.post("/v1/events", {"events": [None, good, 5, []]})
     assert (answer["accepted"], [each["index"] for each in answer["errors"]]) == (1, [0, 2, 3])
     assert {each["detail"] for each in answer["errors"]} == {
-        "is no object: give one with `type` and the fields of its event"
+        "is not an object: give one with `type` and the fields of its event"
     }
     stored(admin, good["request_id"])
 

@@ -17,6 +17,9 @@ def test_it_is_written_whole_with_the_rights_of_any_file(tmp_path: Path) -> None
     write_named(path, "two\n")
     assert path.read_bytes() == b"two\n"
     assert path.stat().st_mode == other.stat().st_mode
+    path.chmod(0o600)
+    write_named(path, "two\n")
+    assert path.stat().st_mode & 0o777 == 0o600, "what only its owner could read stays so"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a", "b"]
 
 

@@ -102,20 +102,10 @@ def _kind(event: EventName, cls: type, id_field: str, without: frozenset[str] = 
 
 
 _DEFAULTED: Final = {
-    *(
-        "event_time",
-        "unit_id",
-        "request_model",
-        "resolution",
-        "outcome",
-        "cost_source",
-        "metrics",
-        "segments",
-    ),
-    *("request_parameters", "other_usage", "metadata", "source"),
+    *("event_time", "unit_id", "request_model", "resolution", "outcome", "cost_source", "source"),
+    *("metrics", "segments", "request_parameters", "other_usage", "metadata"),
 }
 """Fields for which null means the default."""
-
 
 _WHOSE: Final = frozenset({"unit_id", "session_id", "prompt"})
 """What only a late outcome says."""
@@ -193,7 +183,7 @@ class EventReader:
         for index, given in enumerate(events):
             try:
                 if not isinstance(given, Mapping):
-                    raise _Bad("", "is no object: give one with `type` and the fields of its event")
+                    raise _Bad("", "is not an object: give one with `type` and the fields of its event")
                 if scope is not None:
                     _check_scope(given, scope, owners)
                 self._read(encoder, given, reading, app, environment or self._environment)

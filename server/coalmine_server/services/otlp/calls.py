@@ -155,7 +155,7 @@ def _ending(span: Span, output_tokens: int | None) -> dict[str, Any]:
     """How the call ended: what failed, what its caller cancelled, and the model's own reason."""
     attributes = span.attributes
     reason = next(names.values(attributes, names.FINISH_REASONS), None)
-    listed = names.untexted(reason)
+    listed = names.parsed(reason)
     if isinstance(listed, list):
         reason = listed[0] if listed else None
     reason = _text(reason)

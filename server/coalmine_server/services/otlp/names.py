@@ -157,7 +157,7 @@ def values(attributes: Mapping[str, Value], names: tuple[str, ...]) -> Iterator[
             yield value
 
 
-def untexted(value: Value) -> Value:
+def parsed(value: Value) -> Value:
     """A number or a list in place of the text that Spring AI (Micrometer) makes of it; else the value."""
     if not isinstance(value, str) or not value.startswith(_BEGINNINGS):
         return value

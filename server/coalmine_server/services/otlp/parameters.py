@@ -40,7 +40,7 @@ _DEEPEST: Final = 2
 def parameters_of(attributes: Mapping[str, Value]) -> dict[str, Any]:
     """All that a call was made with, texts too: for what is looked up in it, and not to be stored."""
     found: dict[str, Any] = {
-        short: names.untexted(attributes[name])
+        short: names.parsed(attributes[name])
         for name, short in names.PARAMETERS.items()
         if name in attributes
     }
