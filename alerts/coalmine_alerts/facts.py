@@ -273,6 +273,8 @@ class RolloutFacts:
     """Who registered its version."""
     waits_for: str | None = None
     """What a person has to do for it to go on, in words."""
+    paused_at: datetime | None = None
+    """When it was paused last."""
 
     @property
     def is_out(self) -> bool:

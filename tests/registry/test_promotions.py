@@ -85,6 +85,36 @@ def test_a_request_that_became_stale_is_not_applied_and_says_so(registry: Regist
     assert registry.audit_log().items[0].action == "promotion_stale"
 
 
+def test_an_old_request_does_not_take_back_what_was_promoted_since(registry: Registry) -> None:
+    serve(registry, "1.0.0")
+    push(registry, "1.1.0", "1.2.0")
+    asked = registry.promote(ANN, PROMPT, "1.1.0", "prod")
+    registry.promote(BOB, PROMPT, "1.2.0", "prod")
+    with pytest.raises(StaleRevision) as caught:
+        registry.approve(BOB, asked.id)
+    assert (caught.value.expected, caught.value.actual) == (1, 2)
+    assert registry.promotion(asked.id).status == "stale"
+    assert registry.deployment("prod", PROMPT).version == "1.2.0"
+
+
+def test_a_request_made_before_anything_was_served_does_not_replace_what_is(registry: Registry) -> None:
+    push(registry, "1.0.0", "1.1.0")
+    asked = registry.promote(ANN, PROMPT, "1.0.0", "prod")
+    registry.promote(BOB, PROMPT, "1.1.0", "prod")
+    with pytest.raises(StaleRevision):
+        registry.approve(BOB, asked.id)
+    assert registry.deployment("prod", PROMPT).version == "1.1.0"
+
+
+def test_a_change_that_leaves_the_default_makes_no_request_stale(registry: Registry) -> None:
+    serve(registry, "1.0.0")
+    push(registry, "1.1.0")
+    asked = registry.promote(ANN, PROMPT, "1.1.0", "prod")
+    registry.offer(BOB, "prod", PROMPT, "1.0.0")
+    assert registry.deployment("prod", PROMPT).revision == 2
+    assert registry.approve(BOB, asked.id).status == "applied"
+
+
 def test_required_evidence_is_required(registry: Registry) -> None:
     push(registry, "1.0.0")
     policy = registry.set_policy(ADMIN, "prod", ("eval_run", "served_in: staging"), 0)

@@ -18,15 +18,30 @@ _row = deliveries.c
 
 
 def channel_health(database: Database, channels: Sequence[str], now: datetime) -> list[ChannelHealth]:
-    """Returns how channels stand."""
-    return database.read(lambda connection: [_of(connection, name, now) for name in channels])
+    """Returns how channels stand, with those that are not configured any more and missed something."""
+
+    def work(connection: Connection) -> list[ChannelHealth]:
+        gone = _gone(connection, channels, now)
+        return [
+            *(_of(connection, name, now) for name in channels),
+            *(_of(connection, name, now, configured=False) for name in gone),
+        ]
+
+    return database.read(work)
 
 
-def _of(connection: Connection, name: str, now: datetime) -> ChannelHealth:
+def _gone(connection: Connection, channels: Sequence[str], now: datetime) -> list[str]:
+    lately = (_row.state == "parked") & (_row.done_at > now - LATELY)
+    missed = (_row.state == "waiting") | lately
+    query = select(_row.channel).where(missed, _row.channel.not_in(channels)).distinct()
+    return list(connection.execute(query.order_by(_row.channel)).scalars())
+
+
+def _of(connection: Connection, name: str, now: datetime, *, configured: bool = True) -> ChannelHealth:
     mine = _row.channel == name
     waits = mine & (_row.state == "waiting")
     lately = mine & (_row.state == "parked") & (_row.done_at > now - LATELY)
-    tried = waits & (_row.attempts > 0)
+    tried = waits & (_row.attempts > 0) if configured else waits  # nobody will try the others
     waiting = connection.execute(select(func.count()).where(waits)).scalar_one()
     failing_since = connection.execute(select(func.min(_row.tried_at)).where(tried)).scalar()
     parked, parked_at = connection.execute(select(func.count(), func.max(_row.done_at)).where(lately)).one()
@@ -46,4 +61,5 @@ def _of(connection: Connection, name: str, now: datetime) -> ChannelHealth:
         delivered_at=connection.execute(latest).scalar(),
         worst=worst[-1] if worst else None,
         error=connection.execute(errors).scalar(),
+        configured=configured,
     )

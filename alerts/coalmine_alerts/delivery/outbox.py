@@ -23,6 +23,7 @@ from coalmine_alerts.standing import RANK
 from coalmine_alerts.storage import deliveries as stored
 from coalmine_alerts.storage.alerts import LIVE, history
 from coalmine_alerts.storage.deliveries import Waiting
+from coalmine_registry.storage.database import Database
 from coalmine_schemas.retry import RetryPolicy
 from coalmine_schemas.safe_text import masked, printable
 
@@ -147,6 +148,21 @@ def settle_failed(
         # Of this attempt nothing is left; of an earlier one there may be.
         certain = [row.id for row in waits if not row.ambiguous]
         stored.change(connection, certain, ambiguous=False)
+
+
+def give_up_gone(database: Database, channels: Collection[str], now: datetime) -> None:
+    """Parks what has waited too long for channels that are not configured any more."""
+
+    def find(connection: Connection) -> list[int]:
+        return stored.of_others(connection, channels, now - GIVE_UP_AFTER)
+
+    if database.read(find):
+        error = "given up after 24 hours: the channel is not configured any more"
+        database.write(
+            lambda connection: stored.change(
+                connection, find(connection), state="parked", error=error, done_at=now
+            )
+        )
 
 
 def _due(rows: Sequence[Waiting], channel: Channel, now: datetime) -> list[Sequence[Waiting]]:

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from coalmine_alerts.delivery.channels import Channel
-from coalmine_alerts.delivery.outbox import may_be_due, settle_failed, settle_sent, take
+from coalmine_alerts.delivery.outbox import give_up_gone, may_be_due, settle_failed, settle_sent, take
 from coalmine_alerts.errors import Ambiguous, Later, Refused
 from coalmine_registry.storage.database import Database
 
@@ -60,6 +60,7 @@ class Sender:
         Raises:
             Transient: The database of alerts cannot be used now.
         """
+        give_up_gone(self._database, self._channels, self._clock())
         begun = {
             name: self._threads.submit(self._round, channel)
             for name, channel in self._channels.items()

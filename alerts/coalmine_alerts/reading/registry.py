@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 
 from coalmine_alerts.facts import (
     AccessChange,
@@ -69,7 +69,7 @@ class FromRegistry:
         """Returns the rollouts that live, or ended within a day, oldest first."""
         since = now - LOOK_BACK
 
-        def work(tx: Transaction) -> tuple[list[Row], list[RolloutDecision]]:
+        def work(tx: Transaction) -> tuple[list[Row], list[RolloutDecision], dict[str, datetime]]:
             table = rollouts.c
             query = (
                 select(rollouts)
@@ -79,18 +79,22 @@ class FromRegistry:
             )
             found = [storage.row_of(row) for row in tx.all(query)]
             made = rollout_decisions.c
+            among = made.rollout.in_([each.rollout.id for each in found])
             of_these = (
                 select(rollout_decisions)
-                .where(
-                    made.rollout.in_([each.rollout.id for each in found]), made.at >= since, made.at <= now
-                )
+                .where(among, made.at >= since, made.at <= now)
                 .order_by(made.at.desc(), made.seq.desc())
                 .limit(_MOST_DECISIONS)
             )
-            decisions = [storage.decision_of(row) for row in tx.all(of_these)] if found else []
-            return found, decisions
+            if not found:
+                return [], [], {}
+            pauses = select(made.rollout, func.max(made.at).label("at")).where(
+                among, made.kind == "pause", made.at <= now
+            )
+            paused = {row.rollout: row.at for row in tx.all(pauses.group_by(made.rollout))}
+            return found, [storage.decision_of(row) for row in tx.all(of_these)], paused
 
-        found, decisions = self._registry.read(work)
+        found, decisions, paused = self._registry.read(work)
         of_rollout: dict[str, list[RolloutDecision]] = {}
         for each in reversed(decisions):
             of_rollout.setdefault(each.rollout, []).append(each)
@@ -102,6 +106,7 @@ class FromRegistry:
                 author=self.author(each.prompt, each.treatment),
                 # Its reasons are those of today: of a state that it was not in then, they say nothing.
                 waits_for=waits_for_person(row) if each == row.rollout else None,
+                paused_at=paused.get(each.id),
             )
             for row in reversed(found)
             for each in [_as_of(now, row.rollout, of_rollout.get(row.rollout.id, ()))]

@@ -27,3 +27,5 @@ class ChannelHealth:
     """Of what it did not take, and of what was tried and waits."""
     error: str | None
     """What it said last."""
+    configured: bool = True
+    """False: nobody sends what waits, unless it is configured again."""

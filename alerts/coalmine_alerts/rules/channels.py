@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from coalmine_alerts.facts import Facts
@@ -32,6 +32,9 @@ class ChannelFailing(DefaultRule):
     def __call__(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each channel; a page where one did not get through."""
         for each in facts.channels:
+            if not each.configured:
+                yield self._gone(each)
+                continue
             refused, away = self._refuses(each, facts), self._is_away(each, facts)
             said = f"{each.channel} said: {each.error}." if each.error else ""
             if refused:
@@ -52,16 +55,41 @@ class ChannelFailing(DefaultRule):
                 links=(StoryLink("Open", "/alerts"), runbook(self.name)),
                 icon="📵",
             )
-            yield Finding(
-                rule=self.name,
-                labels={"channel": each.channel},
+            yield self._finding(
+                each,
+                story,
                 condition=refused or away,
-                severity="page" if each.worst == "page" else "warning",
-                cause=Cause(kind="system", id="channels"),
-                story=story,
                 since=each.parked_at if refused else each.failing_since,
-                value=float(each.parked if refused else each.waiting),
+                value=each.parked if refused else each.waiting,
             )
+
+    def _gone(self, each: ChannelHealth) -> Finding:
+        missed = each.waiting + each.parked
+        story = Story(
+            title=title(f"Alerts do not reach {each.channel}"),
+            summary=f"{missed} alerts were to be sent to {each.channel}, which is not configured any more.",
+            details=details(Waiting=f"{each.waiting:,}", Given_up=f"{each.parked:,} in the last hour"),
+            done="Those that wait are sent if it is configured again, and given up after 24 hours.",
+            could=("look what they were: `coalmine alerts list`", f"configure {each.channel} again"),
+            sure="No test: this is what waits",
+            links=(StoryLink("Open", "/alerts"), runbook(self.name)),
+            icon="📵",
+        )
+        return self._finding(each, story, condition=missed > 0, since=each.parked_at, value=missed)
+
+    def _finding(
+        self, each: ChannelHealth, story: Story, *, condition: bool, since: datetime | None, value: int
+    ) -> Finding:
+        return Finding(
+            rule=self.name,
+            labels={"channel": each.channel},
+            condition=condition,
+            severity="page" if each.worst == "page" else "warning",
+            cause=Cause(kind="system", id="channels"),
+            story=story,
+            since=since,
+            value=float(value),
+        )
 
     def _refuses(self, each: ChannelHealth, facts: Facts) -> bool:
         if each.parked_at is None:

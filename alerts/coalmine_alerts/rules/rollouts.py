@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from coalmine_alerts.facts import Facts, RolloutFacts
@@ -138,10 +138,12 @@ class RolloutHeld(DefaultRule):
     name: ClassVar[str] = "rollout_held"
     timing: ClassVar[Timing] = Timing(keep_firing_for=timedelta(minutes=2))
     needs: ClassVar = frozenset(("rollouts",))
-    summary: ClassVar[str] = "a rollout has not gone on for an hour, or waits for a person"
+    summary: ClassVar[str] = "a rollout has not gone on for an hour, waits for a person, or is left paused"
 
     after: timedelta = timedelta(hours=1)
     """A hold that lasts so long is told."""
+    paused_after: timedelta = timedelta(days=1)
+    """So is a pause by a person, who may have forgotten it."""
 
     def __call__(self, facts: Facts) -> Iterator[Finding]:
         """One finding for each rollout that was begun or asked for."""
@@ -157,7 +159,10 @@ class RolloutHeld(DefaultRule):
             if each.waits_for is not None:
                 reasons = (each.waits_for, *reasons)
                 since = since or (rollout.created_at if rollout.state == "pending" else None)
+            elif self._is_forgotten(facts.now, each):
+                since, reasons = each.paused_at, (f"paused: {_joined(rollout.reasons)}",)
             length = "" if since is None else f" for {in_words(facts.now - since)}"
+            resume = (f"go on: `coalmine rollout resume {rollout.id}`",) if rollout.state == "paused" else ()
             story = Story(
                 title=title("Rollout waits", f"{rollout.prompt} {rollout.treatment}", rollout.environment),
                 summary=f"The rollout of {rollout.prompt} {rollout.treatment} ({rollout.environment}) has "
@@ -168,6 +173,7 @@ class RolloutHeld(DefaultRule):
                     f"approve: `coalmine rollout approve {rollout.id}`"
                     if "approve" in (each.waits_for or "")
                     else f"take it back: `coalmine rollout abort {rollout.id}`",
+                    *resume,
                 ),
                 sure="No test: it is the rollout's own state",
                 links=(link_of(rollout, "Open"), runbook(self.name)),
@@ -184,6 +190,11 @@ class RolloutHeld(DefaultRule):
                 value=None if since is None else (facts.now - since).total_seconds(),
                 ended=rollout.is_terminal,
             )
+
+    def _is_forgotten(self, now: datetime, each: RolloutFacts) -> bool:
+        """True for a pause that lasts. What is paused for a reason of its own waits for a person."""
+        paused_at = each.paused_at if each.rollout.state == "paused" else None
+        return paused_at is not None and now - paused_at >= self.paused_after
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,15 @@ def waits(connection: Connection, channel: str, due_at: datetime | None) -> bool
     return connection.execute(query.limit(1)).first() is not None
 
 
+def of_others(connection: Connection, channels: Collection[str], before: datetime) -> list[int]:
+    """Returns what waits since before a moment for channels that are none of some."""
+    row = deliveries.c
+    query = select(row.id).where(
+        row.state == "waiting", row.channel.not_in(sorted(channels)), row.created_at < before
+    )
+    return list(connection.execute(query).scalars())
+
+
 def mark_attempt(connection: Connection, rows: Sequence[Waiting], now: datetime) -> None:
     """Notes, before it is made, that an attempt may be taken."""
     for ids in pieces([row.id for row in rows]):

@@ -76,8 +76,7 @@ class Runner:
 
     def left_nano_usd(self) -> int:
         """Returns what may still be spent today."""
-        midnight = self._today().replace(hour=0, minute=0, second=0, microsecond=0)
-        return self._means.budget_nano_usd - self.jobs.spent_since(midnight)
+        return self._means.budget_nano_usd - self.jobs.spent_since(self._midnight())
 
     def run_next(self, stop: threading.Event) -> bool:
         """Carries out the next job; returns False if there is none, or too little is left to spend today."""
@@ -85,14 +84,22 @@ class Runner:
             return False
         if (job := self.jobs.next()) is None:
             return False
+        budget = _DayBudget(left)
+        before = self.jobs.spent_since(self._midnight(), job.id)  # of today, if it goes on
         try:
-            self._run(job, _DayBudget(left), stop)
+            self._run(job, budget, stop)
         except CoalmineError as error:
             self._end(job, None, None, "failed", said=str(error))
+        finally:  # whatever became of it, it is paid
+            spent = before + budget.spent_nano_usd
+            self.jobs.note(job.id, spent_nano_usd=spent, ended_at=self._means.clock())
         return True
 
     def _today(self) -> datetime:
         return self._means.clock().astimezone(UTC)
+
+    def _midnight(self) -> datetime:
+        return self._today().replace(hour=0, minute=0, second=0, microsecond=0)
 
     def _run(self, job: Job, budget: "_DayBudget", stop: threading.Event) -> None:
         means, wanted = self._means, job.wanted
@@ -214,8 +221,6 @@ class Runner:
             outcome=None if report is None else report.outcome,
             said=said,
             figures=None if run is None else _figures(run),
-            spent_nano_usd=spent,
-            ended_at=self._means.clock(),
         )
         _log.info(
             "ran a suite",

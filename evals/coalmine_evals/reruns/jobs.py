@@ -108,10 +108,12 @@ class Jobs:
             lambda each: each.execute(update(eval_jobs).where(eval_jobs.c.id == job).values(values))
         )
 
-    def spent_since(self, since: datetime) -> int:
-        """Returns what jobs cost that ended since then, in nano-dollars."""
+    def spent_since(self, since: datetime, job: int | None = None) -> int:
+        """Returns what jobs, or one of them, cost that ended or were stopped since then, in nano-dollars."""
         table = eval_jobs.c
         query = select(func.coalesce(func.sum(table.spent_nano_usd), 0)).where(table.ended_at >= since)
+        if job is not None:
+            query = query.where(table.id == job)
         return int(self._database.read(lambda each: each.execute(query).scalar_one()))
 
     def last_at(self, digest: str, suite_digest: str) -> datetime | None:

@@ -98,8 +98,9 @@ def approve(
     """Applies a pending request.
 
     Returns:
-        The request as it is now, and the error if it had become stale: that is recorded, so it must not
-        undo the transaction.
+        The request as it is now, and the error if it had become stale, as the default has changed since or
+        the revision that was given is not the current one: that is recorded, so it must not undo the
+        transaction.
 
     Raises:
         Forbidden: The actor is not an approver, or wrote the version.
@@ -121,6 +122,7 @@ def approve(
         raise needs_another
     try:
         before, after = _next_state(transaction, found)
+        _check_same_default(transaction, found, before)
         if not _may_show(transaction, actor, before, after):
             raise needs_another
         return _apply(transaction, actor, found, before, after, is_new=False), None
@@ -218,6 +220,15 @@ def _next_state(transaction: Transaction, wanted: Promotion) -> tuple[deployment
     check_revision(before.what, wanted.expected_revision, before.revision)
     state = first_state(wanted.version) if before.state is None else before.state.promoted(wanted.version)
     return before, state
+
+
+def _check_same_default(transaction: Transaction, asked: Promotion, now: deployments.Current) -> None:
+    """Refuses to replace a default that whoever asked has not seen, e.g. to go back behind a newer one."""
+    if now.state is None or now.state.version == asked.version:
+        return
+    seen, revision = deployments.default_at(transaction, asked.environment, asked.prompt, asked.requested_at)
+    if seen != now.state.version:
+        raise StaleRevision(now.what, revision, now.revision)
 
 
 def _apply(

@@ -32,9 +32,13 @@ def sender(outbox: AlertOutbox, server: Receiver) -> Iterator[Sender]:
 
 
 def finding(outbox: AlertOutbox) -> Finding:
-    found = channel_health(outbox.database, ["hook"], outbox.now)
-    (said,) = ChannelFailing()(Facts(now=outbox.now, channels=found))
+    (said,) = findings(outbox)
     return said
+
+
+def findings(outbox: AlertOutbox) -> list[Finding]:
+    found = channel_health(outbox.database, ["hook"], outbox.now)
+    return list(ChannelFailing()(Facts(now=outbox.now, channels=found)))
 
 
 def test_a_channel_that_was_never_sent_anything_is_well(outbox: AlertOutbox) -> None:
@@ -56,6 +60,25 @@ def test_a_refusal_is_told_and_ends(outbox: AlertOutbox, sender: Sender, server:
     assert finding(outbox).condition
     outbox.wait(600)
     assert finding(outbox).condition is False
+
+
+def test_what_waits_for_a_channel_that_is_not_configured_any_more_is_told_and_given_up(
+    outbox: AlertOutbox, sender: Sender, server: Receiver
+) -> None:
+    outbox.tell("summarize", severity="page", channels=["old"])
+    sender.send_due()
+    well, gone = findings(outbox)
+    assert (well.condition, gone.condition, gone.severity) == (False, True, "page")
+    assert gone.labels == {"channel": "old"}
+    assert "1 alerts were to be sent to old, which is not configured any more" in gone.story.summary
+    outbox.wait(24 * 3_600 + 1)
+    sender.send_due()
+    (_, gone) = findings(outbox)
+    assert gone.condition
+    assert ("Given up", "1 in the last hour") in gone.story.details
+    outbox.wait(3_601)
+    assert len(findings(outbox)) == 1
+    assert server.requests == []
 
 
 def test_a_channel_that_takes_nothing_is_told_at_once_until_it_takes_what_waits(

@@ -106,6 +106,20 @@ def test_a_rollout_that_is_paused_because_somebody_set_its_weights_is_told(tmp_p
         assert "gave the treatment 30% instead of" in told.story.summary
 
 
+def test_when_a_rollout_was_paused_is_read_though_its_decision_is_old(tmp_path: Path) -> None:
+    with Rig(tmp_path) as rig:
+        rig.serve("1.0.0", treatment="1.1.0")
+        rollout = rig.start()
+        rig.tick()
+        rig.rollouts.pause(BOB, rollout.id, reason="a demo")
+        rig.tick()
+        facts = FactReader(Sources(store=rig.store, registry=rig.registry))
+        paused_at = rig.clock.now
+        assert one(RolloutHeld()(facts(paused_at))).condition is False
+        told = one(RolloutHeld()(facts(paused_at + timedelta(days=2))))
+        assert (told.condition, told.since) == (True, paused_at)
+
+
 def test_a_version_that_everybody_gets_breaks_its_limit_and_recovers(store: Store) -> None:
     feed = Feed()
     well = calls(START, 2 * HOUR, per_hour=300)

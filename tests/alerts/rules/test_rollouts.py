@@ -132,6 +132,18 @@ def test_a_rollout_that_waits_for_a_person_in_its_midst_is_told_at_once(
     assert f"coalmine rollout {could} {ID}" in told.story.could[1]
 
 
+@pytest.mark.parametrize(("age", "condition"), [(timedelta(hours=23), False), (timedelta(days=1), True)])
+def test_a_pause_that_somebody_forgot_is_told_after_a_day(age: timedelta, condition: bool) -> None:
+    paused = replace(rollout_facts("paused", reasons=("dana: the demo",)), paused_at=NOW - age)
+    told = one(RolloutHeld()(facts(rollouts=[paused])))
+    assert told.condition is condition
+    if condition:
+        assert "has not gone on for 24 h: paused: dana: the demo." in told.story.summary
+        assert told.story.could[-1] == f"go on: `coalmine rollout resume {ID}`"
+    resumed = replace(rollout_facts("running"), paused_at=NOW - age)
+    assert one(RolloutHeld()(facts(rollouts=[resumed]))).condition is False
+
+
 def test_who_still_serves_what_was_taken_back_wakes_somebody() -> None:
     behind = AppBehind("billing", "0.4.1", "disk", 1, NOW)
     told = one(RollbackIncomplete()(facts(rollouts=[taken_back(behind)])))

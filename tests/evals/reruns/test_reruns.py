@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from coalmine_evals.providers.open import Access
 from coalmine_evals.reruns.carry_out import Means, Runner
@@ -197,6 +198,19 @@ def test_the_budget_of_a_day_stops_a_run_which_goes_on_the_next_day(
     assert running.left_nano_usd() == 2_000_000
     first, _ = run_all(running)
     assert (first.state, llm.answered > answered) == ("waiting", True)
+    assert 0 <= running.left_nano_usd() < 2_000_000  # what it cost on the day before does not count
+
+
+def test_what_a_job_paid_before_it_failed_counts_for_the_day(
+    known: EvalCase, llm: LlmServer, tmp_path: Path
+) -> None:
+    running = runner(known, llm, tmp_path)
+    find(known, running)
+    known.database.write(lambda connection: connection.execute(text("DROP TABLE model_flags")))
+    assert running.run_next(threading.Event())
+    failed = running.jobs.page(limit=100, cursor=None).items[-1]
+    assert (failed.state, llm.answered > 0) == ("failed", True)
+    assert running.left_nano_usd() < 1_000_000_000
 
 
 def test_a_job_that_was_stopped_goes_on_and_pays_for_nothing_twice(
