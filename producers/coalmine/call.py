@@ -336,7 +336,7 @@ class Call:
         if error_type in _CANCELLED:
             self.cancelled = True
             return
-        self.error_type = error_type
+        self.error_type = error_type or "error"  # an empty text would say that there was none
 
     def failed(self, what: str, error: BaseException) -> None:
         """Notes that something of it could not be measured; said once for each `what`."""

@@ -23,9 +23,9 @@ def outcome_of(finish_reason: str | None, error_type: str | None) -> OutcomeName
 
     Args:
         finish_reason: Why the model stopped, in the provider's words.
-        error_type: The error that ended the call.
+        error_type: The error that ended the call; None or empty if none did.
     """
-    if error_type is not None:
+    if error_type:
         return "error"
     reason = (finish_reason or "").lower()
     if reason in REFUSED:

@@ -157,12 +157,12 @@ def test_an_exception_is_recorded_and_passed_on_untouched(cm: Coalmine, tmp_path
 
 
 def test_an_error_that_was_caught_can_be_named(cm: Coalmine, tmp_path: Path) -> None:
-    for error in ("ContentPolicy", BrokenAnswer("x")):
+    for error in ("ContentPolicy", BrokenAnswer("x"), ""):
         with cm.call("p", version="1") as call:
             call.error(error)
     cm.flush(30)
     named = [record["error_type"] for record in requests_of(spooled(tmp_path))]
-    assert named == ["ContentPolicy", "BrokenAnswer"]
+    assert named == ["ContentPolicy", "BrokenAnswer", "error"]
 
 
 def test_async_with_works_as_with_does(cm: Coalmine, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import pyarrow as pa
 
 from coalmine_consumers.aggregation.coded_names import coded_names
+from coalmine_consumers.collector.empty_names import without_empty_names
 from coalmine_consumers.raw import (
     READ_EVENTS,
     UNROUTABLE,
@@ -159,7 +160,7 @@ def decode_batch(raw: RawBatch, decoder: "BatchDecoder", pricer: RequestPricer) 
         result = decoder.decode(event, column.values, most_bytes=MESSAGE_BYTES)
         dead_letters.extend(_undecodable(event, column, failure, failed_at) for failure in result.failures)
         if result.table.num_rows:
-            tables[event] = result.table
+            tables[event] = without_empty_names(event, result.table)
     if "requests" in tables:
         tables["requests"] = pricer.price_requests(coded_names(tables["requests"]))
     if raw.unroutable:

@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from coalmine_consumers.collector.decode import DecodedBatch, RequestPricer
+from coalmine_consumers.collector.empty_names import without_empty_names
 from coalmine_consumers.dead_letters.listing import DeadLetterFilter
 from coalmine_consumers.errors import MaintenanceConflict
 from coalmine_consumers.raw import READ_EVENTS, ReadEvent
@@ -118,9 +119,9 @@ def _decode(
 ) -> _Decoded:
     mine = [letter for letter in letters if letter["event"] == event]
     found = decoder.decode(event, [letter["payload"] for letter in mine])
-    table = (
-        pricer.price_requests(found.table) if event == "requests" and found.table.num_rows else found.table
-    )
+    table = without_empty_names(event, found.table)
+    if event == "requests" and table.num_rows:
+        table = pricer.price_requests(table)
 
     def identifier(failure: Failure) -> str:
         return str(mine[failure.index]["dead_letter_id"])

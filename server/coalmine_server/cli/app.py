@@ -33,19 +33,33 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _named(path: str) -> Path:
+    """A path; an empty one, as of a variable that is not set, would be the working directory."""
+    if not path:
+        raise typer.BadParameter("is empty: name a path, or leave the option out")
+    return Path(path)
+
+
 @app.callback()
 def root(
     context: typer.Context,
     *,
     home: Annotated[
         Path | None,
-        typer.Option(help="Where everything lives; COALMINE_HOME, else ~/.coalmine.", show_default=False),
+        typer.Option(
+            help="Where everything lives; COALMINE_HOME, else ~/.coalmine.",
+            show_default=False,
+            parser=_named,
+            metavar="PATH",
+        ),
     ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
             help="Settings file; COALMINE_CONFIG, else coalmine.toml here or in the home.",
             show_default=False,
+            parser=_named,
+            metavar="PATH",
         ),
     ] = None,
     log_level: Annotated[

@@ -8,7 +8,7 @@ import typer
 
 from coalmine_server.cli.options import asking
 from coalmine_server.cli.output import AsJson, progress_bar, write_facts, write_json
-from coalmine_server.errors import CheckFailed
+from coalmine_server.errors import CheckFailed, DiskFull, is_of_full_disk
 
 LOOK_EVERY_S = 0.2
 
@@ -108,7 +108,10 @@ def rebuild(context: typer.Context, *, as_json: AsJson = False) -> None:
                 time.sleep(LOOK_EVERY_S)
                 status = read_as(RebuildStatus, client.get("/v1/rebuild"))
     if status.result is None:
-        raise CheckFailed(f"the rebuild failed: {status.reason or status.state}")
+        failed = CheckFailed(f"the rebuild failed: {status.reason or status.state}")
+        if is_of_full_disk(failed):  # of the server, which gave the words
+            raise DiskFull(f"{failed}\nmake room, and run the command again")
+        raise failed
     if as_json:
         write_json(asdict(status.result))
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from coalmine_consumers.results import RebuildStatus
 from coalmine_consumers.store import Store
+from coalmine_server.errors import is_of_full_disk
 
 if TYPE_CHECKING:
     from coalmine_consumers.maintenance.rebuild import Progress
@@ -40,7 +41,8 @@ class RebuildTask:
         try:
             result = rebuild(store, self._progress)
         except Exception as error:  # noqa: BLE001 - whatever it was, it is the answer
-            _log.exception("rebuild failed")
+            # Where the disk is full there is nothing to look for in our code.
+            _log.error("rebuild failed: %s", error, exc_info=not is_of_full_disk(error))
             self._set(state="failed", reason=f"{type(error).__name__}: {error}")
         else:
             _log.info("rebuilt", extra={"counted": result.counted})

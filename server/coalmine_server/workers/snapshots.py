@@ -161,6 +161,9 @@ class SnapshotStores:
         token = None if settings.token is None else settings.token.get_secret_value()
         owner = find_endpoint(settings.home, "store", url=settings.server.url, token=token)
         if owner is None:
+            announced = find_server(settings.home, "store")
+            if announced is not None:
+                raise Unavailable(f"the server that owns the store, {announced.url}, does not answer")
             raise Unavailable(f"no server owns the store of {settings.home} now")
         taken = self._current
         client = Client(owner.url, owner.token)

@@ -241,6 +241,12 @@ def test_a_place_that_cannot_be_used_is_named(tmp_path: Path) -> None:
             assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.parametrize("option", ["--home", "--config"])
+def test_a_place_without_a_name_is_not_the_working_directory(home: Path, option: str) -> None:
+    refused = coalmine(option, "", "versions", home=home)
+    assert (refused.returncode, "is empty" in refused.stderr) == (2, True)
+
+
 def test_tables_are_not_cut_in_a_pipe(home: Path) -> None:
     result = coalmine("settings", "show", home=home, env={"COLUMNS": "20"})
     assert "retention.dead_letter_days" in result.stdout

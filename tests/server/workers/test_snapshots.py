@@ -7,6 +7,7 @@ import pytest
 
 from coalmine_consumers.store import Store
 from coalmine_registry.registry import Registry
+from coalmine_schemas.discovery import announce_server
 from coalmine_server.errors import Unavailable
 from coalmine_server.services.owned_store import NotReady
 from coalmine_server.services.snapshots import FOLDER, Snapshots, newest_first
@@ -45,6 +46,9 @@ def test_a_replica_begins_with_the_newest_that_nobody_holds_while_the_owner_is_a
     reason = stores.why_not_ready()
     assert reason is not None
     assert "no server owns the store" in str(reason)
+    announce_server(tmp_path, "http://127.0.0.1:9", "store", "secret")
+    with pytest.raises(Unavailable, match=":9, does not answer"):
+        stores.renew()
     snapshots = Snapshots(tmp_path / FOLDER)
     older = snapshots.take(store, None)
     stores.adopt()
