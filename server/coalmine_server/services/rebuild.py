@@ -42,7 +42,7 @@ class RebuildTask:
             result = rebuild(store, self._progress)
         except Exception as error:  # noqa: BLE001 - whatever it was, it is the answer
             # Where the disk is full there is nothing to look for in our code.
-            _log.error("rebuild failed: %s", error, exc_info=not is_of_full_disk(error))
+            _log.error("rebuild failed", extra={"reason": str(error)}, exc_info=not is_of_full_disk(error))
             self._set(state="failed", reason=f"{type(error).__name__}: {error}")
         else:
             _log.info("rebuilt", extra={"counted": result.counted})
