@@ -61,7 +61,8 @@ def forecast(
         weeks = len(past) / 7
         for place in range(7):
             season[place] = float(values[weekday == place].mean()) / overall
-    recent, usual = values[-_LEVEL_DAYS:], overall * season[weekday[-_LEVEL_DAYS:]]
+    recent, days = values[-_LEVEL_DAYS:], weekday[-_LEVEL_DAYS:]
+    usual = overall * season[days]
     level = float(recent.sum()) / max(float(usual.sum()), 1e-12)
     share = usual / max(float(usual.sum()), 1e-12)
     counts = usual * level > 0  # on some weekdays nothing is ever spent
@@ -90,7 +91,7 @@ def forecast(
     of_weekday = np.zeros(7)
     for day, usd in coming:
         of_weekday[day.weekday()] += usd
-    of_weekday[weekday[-_LEVEL_DAYS:]] -= rest * share  # the level makes up for what these have wrong
+    of_weekday[days] -= rest * share  # the level makes up for what these have wrong
     # What days vary by averages out; what the level and the weekdays are not known by does not.
     variance = sum(usd**2 for _, usd in coming) + rest**2 * float(share @ share)
     variance += float(of_weekday @ of_weekday) / weeks

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from coalmine_alerts.results.delivery import ChannelHealth
 from coalmine_alerts.standing import RANK
@@ -15,6 +15,7 @@ from coalmine_registry.storage.database import Database
 LATELY: Final = timedelta(hours=1)
 
 _row = deliveries.c
+_WAITS: Final = _row.state == "waiting"
 
 
 def channel_health(database: Database, channels: Sequence[str], now: datetime) -> list[ChannelHealth]:
@@ -31,16 +32,18 @@ def channel_health(database: Database, channels: Sequence[str], now: datetime) -
 
 
 def _gone(connection: Connection, channels: Sequence[str], now: datetime) -> list[str]:
-    lately = (_row.state == "parked") & (_row.done_at > now - LATELY)
-    missed = (_row.state == "waiting") | lately
+    missed = _WAITS | _parked_lately(now)
     query = select(_row.channel).where(missed, _row.channel.not_in(channels)).distinct()
     return list(connection.execute(query.order_by(_row.channel)).scalars())
 
 
+def _parked_lately(now: datetime) -> ColumnElement[bool]:
+    return (_row.state == "parked") & (_row.done_at > now - LATELY)
+
+
 def _of(connection: Connection, name: str, now: datetime, *, configured: bool = True) -> ChannelHealth:
     mine = _row.channel == name
-    waits = mine & (_row.state == "waiting")
-    lately = mine & (_row.state == "parked") & (_row.done_at > now - LATELY)
+    waits, lately = mine & _WAITS, mine & _parked_lately(now)
     tried = waits & (_row.attempts > 0) if configured else waits  # nobody will try the others
     waiting = connection.execute(select(func.count()).where(waits)).scalar_one()
     failing_since = connection.execute(select(func.min(_row.tried_at)).where(tried)).scalar()

@@ -83,7 +83,7 @@ def show() -> None:
     chosen = Chosen(None, None, None, range_named(_DEFAULT_TIME), live=True)
     if facets is not None:
         chosen = filters(facets, default_time=_DEFAULT_TIME)
-    slowly_s = _SLOWLY_S if chosen.live else None
+    slowly_s = chosen.refreshed(_SLOWLY_S)
     # What is chosen stands first, so that all questions can be asked at once.
     strip, where, budgets, saved = (st.container() for _ in range(4))
     with where:
@@ -104,7 +104,7 @@ def show() -> None:
             costs or (lambda: _costs(client(), chosen, by, _segment())),
             lambda found: _draw_costs(found, facets, chosen),
             asked=(*asked, by),
-            every_s=slowly_s if by in ("segment", "user") or not chosen.live else _EVERY_S,
+            every_s=chosen.refreshed(_SLOWLY_S if by in ("segment", "user") else _EVERY_S),
         )
     with budgets:
         st.subheader("Budgets", anchor=False)

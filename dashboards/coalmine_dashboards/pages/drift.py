@@ -90,7 +90,7 @@ def show() -> None:
         return
     chosen = chosen_in(st.query_params) if facets is None else filters(facets)
     prompt, environment, model = chosen.prompt, chosen.environment, chosen.model
-    every_s = _EVERY_S if chosen.live else None
+    every_s = chosen.refreshed(_EVERY_S)
     key = chosen.time_range.key
     drifts, calendar, matrix = (ahead(each, name=name) for name, each in _questions(chosen).items())
     st.subheader("Drift of versions that nobody changed", anchor=False)

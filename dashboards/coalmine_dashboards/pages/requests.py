@@ -93,7 +93,7 @@ def _inbox() -> None:
         fetch,
         lambda seen: _draw(seen, chosen, version),
         asked=(chosen.prompt, chosen.environment, chosen.model, chosen.time_range.key, version, opinion),
-        every_s=_REFRESH_S if chosen.live else None,
+        every_s=chosen.refreshed(_REFRESH_S),
     )
 
 

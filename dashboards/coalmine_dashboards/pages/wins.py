@@ -61,7 +61,7 @@ def show() -> None:
         lambda: _Seen(wins(), metrics()),
         lambda seen: _draw(seen, chosen),
         asked=(chosen.prompt, chosen.environment, chosen.time_range.key),
-        every_s=_EVERY_S if chosen.live else None,
+        every_s=chosen.refreshed(_EVERY_S),
     )
 
 

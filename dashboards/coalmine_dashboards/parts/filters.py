@@ -48,7 +48,11 @@ class Chosen:
     @property
     def every_s(self) -> float | None:
         """Seconds between refreshes."""
-        return REFRESH_S if self.live else None
+        return self.refreshed(REFRESH_S)
+
+    def refreshed(self, every_s: float) -> float | None:
+        """Seconds between refreshes of a part with a pause of its own; None while the viewer wants none."""
+        return every_s if self.live else None
 
     def words(self) -> str:
         """The filters in words, for messages."""

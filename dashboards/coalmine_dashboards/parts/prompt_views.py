@@ -57,7 +57,7 @@ def heading(prompt: str, chosen: Chosen) -> None:
             words.append("served nowhere")
         st.caption(" · ".join(words))
 
-    every_s = _EVERY_S if chosen.live else None
+    every_s = chosen.refreshed(_EVERY_S)
     live("prompt-heading", lambda: _care(client(), prompt), draw, asked=prompt, every_s=every_s)
 
 
@@ -163,7 +163,7 @@ def _caveats(found: Breakdown) -> str:
 
 def versions(prompt: str, chosen: Chosen) -> None:
     """Draw the registered versions with diff, commit, and what each was like when it shipped."""
-    every_s = _EVERY_S if chosen.live else None
+    every_s = chosen.refreshed(_EVERY_S)
     live(
         "prompt-versions", lambda: _versions(client(), prompt), _draw_versions, asked=prompt, every_s=every_s
     )
@@ -231,7 +231,7 @@ def happened(prompt: str, chosen: Chosen) -> None:
         lambda: _timeline(client(), prompt, chosen.environment, chosen.time_range.key),
         lambda items: _draw_timeline(items, chosen),
         asked=(prompt, chosen.environment, chosen.time_range.key),
-        every_s=_EVERY_S if chosen.live else None,
+        every_s=chosen.refreshed(_EVERY_S),
     )
 
 

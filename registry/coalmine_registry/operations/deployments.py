@@ -202,18 +202,6 @@ def deployments_at(
     return [_record(row, row.version) for row in latest.values()]
 
 
-def default_at(
-    transaction: Transaction, environment: str, prompt: str, at: datetime
-) -> tuple[str | None, int]:
-    """Returns the default version of a prompt at a time, and its revision; None and 0 before the first."""
-    table = deployment_revisions
-    query = select(table.c.version, table.c.revision).where(
-        table.c.environment == environment, table.c.prompt == prompt, table.c.changed_at <= at
-    )
-    row = transaction.one(query.order_by(table.c.revision.desc()).limit(1))
-    return (None, 0) if row is None else (row.version, row.revision)
-
-
 def versions_served(transaction: Transaction, environment: str, prompt: str) -> list[ServedVersion]:
     """Returns every version that is or was served there, oldest first.
 

@@ -226,9 +226,12 @@ def _check_same_default(transaction: Transaction, asked: Promotion, now: deploym
     """Refuses to replace a default that whoever asked has not seen, e.g. to go back behind a newer one."""
     if now.state is None or now.state.version == asked.version:
         return
-    seen, revision = deployments.default_at(transaction, asked.environment, asked.prompt, asked.requested_at)
-    if seen != now.state.version:
-        raise StaleRevision(now.what, revision, now.revision)
+    try:
+        (seen,) = deployments.deployments_at(transaction, asked.environment, asked.requested_at, asked.prompt)
+    except NotFound:  # nothing was served then
+        raise StaleRevision(now.what, 0, now.revision) from None
+    if seen.version != now.state.version:
+        raise StaleRevision(now.what, seen.revision, now.revision)
 
 
 def _apply(

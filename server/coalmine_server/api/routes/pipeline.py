@@ -32,7 +32,7 @@ from coalmine_server.services.pipeline import audited, discarded, ingest_status,
 
 router = LaterRouter(prefix="/v1", tags=["pipeline"], route_class=PlainJsonRoute)
 
-SentAs = Literal["requests", "feedback", "scores", "deployments", "unroutable"]
+SentAs = Literal[IngestedEvent, "deployments", "unroutable"]
 """What a dead letter may have been sent as."""
 
 _UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"

@@ -233,13 +233,15 @@ class EventReader:
         reading.apps[record["app"]] = reading.apps.get(record["app"], 0) + 1
 
     def _check_ranges(self, record: Mapping[str, Any]) -> None:
-        scored = {record["name"]: record["value"]} if "value" in record else {}
-        for name, value in {**record.get("metrics", {}), **scored}.items():
-            problem = self._ranges[name].beyond(value) if name in self._ranges else None
-            if problem is not None:
-                raise _Bad(
-                    "value" if scored else f"metrics.{name}", f"{name} {problem}" if scored else problem
-                )
+        for name, value in record.get("metrics", {}).items():
+            if (problem := self._beyond(name, value)) is not None:
+                raise _Bad(f"metrics.{name}", problem)
+        if "value" in record and (problem := self._beyond(record["name"], record["value"])) is not None:
+            raise _Bad("value", f"{record['name']} {problem}")
+
+    def _beyond(self, name: str, value: float) -> str | None:
+        declared = self._ranges.get(name)
+        return None if declared is None else declared.beyond(value)
 
     def _drop_texts(self, event: Any, record: dict[str, Any]) -> bool:  # noqa: ANN401 - any of the three
         """Leaves texts out unless they are captured. Returns True if there were any."""

@@ -113,9 +113,9 @@ def request_of(span: Span) -> dict[str, Any]:
     if fields["response_model"] == _NO_MODEL:
         fields["response_model"] = None
     _include_cached(fields)
-    fields |= _ending(span, fields["output_tokens"])
-    provider = names.text(attributes, names.PROVIDER)
     parameters = parameters_of(attributes)
+    fields |= _ending(span, fields["output_tokens"], streamed=_is_streamed(attributes, parameters))
+    provider = names.text(attributes, names.PROVIDER)
     asked = names.text(attributes, names.REQUEST_MODEL) or _text(parameters.get("model"))
     environment = names.text(named, names.ENVIRONMENT)
     return {
@@ -151,7 +151,7 @@ def _include_cached(fields: dict[str, Any]) -> None:
         fields["input_tokens"] += cached
 
 
-def _ending(span: Span, output_tokens: int | None) -> dict[str, Any]:
+def _ending(span: Span, output_tokens: int | None, *, streamed: bool) -> dict[str, Any]:
     """How the call ended: what failed, what its caller cancelled, and the model's own reason."""
     attributes = span.attributes
     reason = next(names.values(attributes, names.FINISH_REASONS), None)
@@ -171,16 +171,15 @@ def _ending(span: Span, output_tokens: int | None) -> dict[str, Any]:
         if error in _CANCELLED:
             return {"outcome": "cancelled", "finish_reason": None, "error_type": None}
         return {"finish_reason": None if reason == "error" else reason, "error_type": error}
-    streamed = _is_streamed(attributes)
     if reason == "error" or (reason is None and streamed and output_tokens is None):
         # No error, but the end was not seen either: whoever read the stream closed it.
         return {"outcome": "cancelled", "finish_reason": None, "error_type": None}
     return {"finish_reason": reason, "error_type": None}
 
 
-def _is_streamed(attributes: Mapping[str, Value]) -> bool:
+def _is_streamed(attributes: Mapping[str, Value], parameters: Mapping[str, Any]) -> bool:
     said = next(names.values(attributes, names.STREAMED), None)
-    return bool(parameters_of(attributes).get("stream") if said is None else said)
+    return bool(parameters.get("stream") if said is None else said)
 
 
 def _first_chunk_ms(span: Span) -> float | None:
