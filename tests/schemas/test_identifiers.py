@@ -90,6 +90,7 @@ def test_one_may_be_made_in_the_midst_of_another() -> None:
         return interrupt
 
     def make() -> None:
+        sys._getframe().f_trace_opcodes = True  # Python 3.12 traces steps only if a frame asks for it before
         sys.settrace(interrupt)
         made.extend([generator.next() for _ in range(500)])
         sys.settrace(None)
