@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from coalmine_evals.judges.pairs import Beside, LlmJudgePairs
@@ -109,9 +109,10 @@ async def carry_out(
     """
     done = Done(stop or asyncio.Event())
     wanted = set(work.units())
-    for answer in store.kept(run):
-        if answer.unit in wanted and _is_final(answer, work.scorers):
-            done.answers[answer.unit] = answer
+    kept = {answer.unit: answer for answer in store.kept(run)}
+    done.answers = {
+        unit: answer for unit, answer in kept.items() if unit in wanted and _is_final(answer, work.scorers)
+    }
     progress(len(done.answers), work.size)
     if set(done.answers) == wanted:
         return done
@@ -131,6 +132,8 @@ async def carry_out(
             except Terminal as reason:  # a spent budget, a refused key: the next would fail, too
                 done.stop(str(reason))
                 return
+            if unit in kept:
+                answer = _with_paid(answer, kept[unit])
             await store.keep(run, answer)
             done.answers[unit] = answer
             progress(len(done.answers), work.size)
@@ -158,6 +161,19 @@ def _is_final(answer: KeptAnswer, scorers: Mapping[str, Scorer]) -> bool:
         and set(answer.scores) == set(scorers)
         and all(answer.scores[name].value is not None for name in asking)
     )
+
+
+def _with_paid(answer: KeptAnswer, before: KeptAnswer) -> KeptAnswer:
+    """The answer with what its run has paid before for the one in its place."""
+    output, paid = answer.output, sum(score.cost_nano_usd for score in before.scores.values())
+    if output.cached and before.output.text is not None:  # the same one
+        output = replace(output, cached=before.output.cached)
+    elif not before.output.cached:
+        paid += before.output.cost_nano_usd or 0
+    scores = dict(answer.scores)
+    for name, score in list(scores.items())[:1]:  # as `kept_answer` has it
+        scores[name] = replace(score, cost_nano_usd=score.cost_nano_usd + paid)
+    return replace(answer, output=output, scores=scores)
 
 
 def _asks(scorer: Scorer) -> bool:

@@ -233,3 +233,21 @@ def test_a_job_that_was_stopped_goes_on_and_pays_for_nothing_twice(
     first, _ = run_all(again)
     assert (first.id, first.run, first.state) == (job.id, job.run, "done")
     assert llm.answered == 2 * CASES
+
+
+def test_what_a_job_paid_before_its_process_was_killed_counts_for_the_day(
+    known: EvalCase, model: Model, llm: LlmServer, tmp_path: Path
+) -> None:
+    running = runner(known, llm, tmp_path)
+    find(known, running)
+    left: list[int] = []
+
+    def looks(version: str, answers_as: str, number: int) -> bool:
+        # As who starts after a process that was killed now: nothing of it has ended.
+        if number == CASES // 2:
+            left.append(runner(known, llm, tmp_path).left_nano_usd())
+        return False
+
+    model.is_wrong = looks
+    assert running.run_next(threading.Event())
+    assert running.left_nano_usd() < left[0] < 1_000_000_000
