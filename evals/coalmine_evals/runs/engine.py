@@ -166,8 +166,8 @@ def _is_final(answer: KeptAnswer, scorers: Mapping[str, Scorer]) -> bool:
 def _with_paid(answer: KeptAnswer, before: KeptAnswer) -> KeptAnswer:
     """The answer with what its run has paid before for the one in its place."""
     output, paid = answer.output, sum(score.cost_nano_usd for score in before.scores.values())
-    if output.cached and before.output.text is not None:  # the same one
-        output = replace(output, cached=before.output.cached)
+    if replace(output, cached=before.output.cached) == before.output:  # of the cache, or published
+        output = before.output
     elif not before.output.cached:
         paid += before.output.cost_nano_usd or 0
     scores = dict(answer.scores)
