@@ -307,6 +307,23 @@ def test_no_budget_can_be_kept_without_a_price(tmp_path: Path) -> None:
     assert server.asked == []
 
 
+def test_a_budget_is_kept_for_embeddings_which_have_no_price_of_output(tmp_path: Path) -> None:
+    def answer(asked: Asked) -> Reply:
+        if "input" not in asked.body:
+            return right(asked)
+        usage = {"prompt_tokens": 1_000, "total_tokens": 1_000}
+        return Reply({"object": "list", "data": [{"embedding": [1.0, 0.0]}], "model": "m", "usage": usage})
+
+    near = {"scorer": "embedding_similarity", "settings": {"model": "text-embedding-3-small"}}
+    suite = suite_of("refunds", {**_SUITE.to_json(), "metrics": {"near": near}}, "refunds.yaml")
+    wanted = Wanted(replace(cases(3), suite=suite), "support-refund@1.1.0", budget_nano_usd=10**9)
+    with llm_server(answer) as server, closing(World(tmp_path, server)) as world:
+        ended = world.run(wanted)
+    assert (ended.stopped, ended.run.candidate.metrics[0].mean) == (None, 1.0)
+    # Of 1,000 tokens each: three answers, and the number that is expected of each.
+    assert ended.run.spent_nano_usd == 3 * 21_000 + 6 * 20_000
+
+
 def test_answers_without_text_that_were_paid_for_count_towards_the_budget(tmp_path: Path) -> None:
     def thinks_only(asked: Asked) -> Reply:
         return right(asked) if asked.number % 3 == 1 else Reply(chat(None))
