@@ -35,7 +35,9 @@ SplitOption = Annotated[
 ]
 BudgetOption = Annotated[
     float | None,
-    typer.Option(min=0, help="What it may cost: it stops before it costs more.", show_default=False),
+    typer.Option(
+        min=0, max=1_000_000, help="What it may cost: it stops before it costs more.", show_default=False
+    ),
 ]
 
 ConcurrencyOption = Annotated[
@@ -96,6 +98,8 @@ def run(
             arguments = _kept_arguments(here, resume, arguments)
         if not arguments["suite"] or not arguments["candidate"]:
             raise typer.BadParameter(f"name a suite, and a candidate: --candidate {_WHAT}")
+        if not arguments["baseline"] and (report_file or junit_file):
+            raise typer.BadParameter("--report and --junit say what the gate says: name a --baseline for it")
         from coalmine_evals.runs.session import Wanted
 
         wanted = Wanted(
