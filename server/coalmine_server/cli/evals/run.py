@@ -114,6 +114,11 @@ def run(
             arguments=arguments,
         )
         ended = carry_out(here, wanted, quiet=as_json)
+        alone = None
+        if ended.stopped is None and ended.run.gate is None:
+            from coalmine_evals.runs.evidence import without_baseline
+
+            alone = without_baseline(wanted.cases.suite, wanted.chosen(), here.store.kept(ended.run.id))
         if ended.run.gate is not None and (report_file is not None or junit_file is not None):
             write_files(
                 ended.run.gate,
@@ -134,10 +139,14 @@ def run(
         note(f"interrupted: {ended.stopped}")
         note(f"every answer so far is kept; go on with: coalmine evals run --resume {ended.run.id}")
         raise typer.Exit(INVALID)
-    if ended.run.gate is not None:
-        from coalmine_evals.gate import exit_code
+    from coalmine_evals.gate import exit_code
 
+    if ended.run.gate is not None:
         raise typer.Exit(exit_code(ended.run.gate.outcome, undecided))
+    if alone is not None:
+        outcome, said = alone
+        note(f"without a baseline, {said}")
+        raise typer.Exit(exit_code(outcome))
 
 
 def carry_out(here: Here, wanted: "Wanted", *, quiet: bool) -> "Ended":
