@@ -117,7 +117,7 @@ def _tests(value: object, path: Path) -> Sequence[Any]:
         raise InvalidPrompt(
             "tests",
             value,
-            "name YAML in the same folder; CSV and JSON Lines go through `--map` by themselves",
+            "name YAML in the same folder; JSON Lines go through `--map` by themselves",
         )
     # The file is a list, which the reader of mappings takes as the value of a name.
     try:
