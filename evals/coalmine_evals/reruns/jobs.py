@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
 from coalmine_evals.results.models import Cause, RerunCell
 from coalmine_evals.storage.tables import eval_jobs
@@ -17,6 +17,8 @@ from coalmine_schemas.results import Page
 
 _TIMES_ASKED: Final = ("asked", "scheduled", "deprecated")
 """Causes for which the same is run again."""
+
+_TRIED_AGAIN_AFTER: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +62,14 @@ class Jobs:
     def ask(self, wanted: Sequence[Wanted], *, batch: str, actor: str, now: datetime) -> int:
         """Adds jobs, those left out that are there already, and returns how many were added.
 
-        What was asked for by a person, a schedule or a calendar is added unless the same waits or runs.
+        What was asked for by a person, a schedule or a calendar is added unless the same waits or runs; by a
+        calendar once a day.
         """
 
         def write(connection: Connection) -> int:
             added = 0
             for each in wanted:
-                if _is_there(connection, each):
+                if _is_there(connection, each, now):
                     continue
                 values = {
                     **{name: getattr(each, name) for name in _WANTED},
@@ -173,7 +176,7 @@ _WANTED: Final = tuple(Wanted.__dataclass_fields__)
 _MOST: Final = 1_000
 
 
-def _is_there(connection: Connection, wanted: Wanted) -> bool:
+def _is_there(connection: Connection, wanted: Wanted, now: datetime) -> bool:
     table = eval_jobs.c
     same = [
         table.digest == wanted.digest,
@@ -181,7 +184,10 @@ def _is_there(connection: Connection, wanted: Wanted) -> bool:
         table.model.is_(None) if wanted.model is None else table.model == wanted.model,
     ]
     if wanted.cause in _TIMES_ASKED:
-        same.append(table.state.in_(("waiting", "running")))
+        is_open = table.state.in_(("waiting", "running"))
+        # What is due by the calendar is due until it was run: one that fails would be asked for at each look.
+        since = now - _TRIED_AGAIN_AFTER if wanted.cause == "deprecated" else now
+        same.append(or_(is_open, table.asked_at > since))
     elif wanted.cause == "model_seen":
         same.append(table.seen == wanted.seen)
     return connection.execute(select(table.id).where(*same).limit(1)).first() is not None

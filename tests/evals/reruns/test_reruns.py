@@ -182,6 +182,24 @@ def test_what_is_served_is_run_again_after_a_month_and_a_model_that_ends_beside_
     assert (cell.cause, cell.model, cell.outcome) == ("deprecated", OTHER, "pass")
 
 
+def test_a_successor_that_cannot_be_asked_is_tried_once_a_day(
+    known: EvalCase, model: Model, llm: LlmServer, tmp_path: Path
+) -> None:
+    def without_successor(asked: Asked) -> Reply:
+        refused = Reply({"error": {"message": "no access"}}, 403)
+        return refused if asked.body["model"] == OTHER else model(asked)
+
+    llm.answer = without_successor
+    running = runner(known, llm, tmp_path)
+    find(known, running)
+    run_all(running)
+    ends = [Answering(PROMPT, "1.0.0", MODEL, OTHER)]
+    for hours, asked in ((0, 1), (1, 0), (22, 0), (2, 1)):
+        known.later(hours=hours)
+        assert find(known, running, ends) == asked
+        assert run_all(running)[-1].state == "failed"
+
+
 def test_the_budget_of_a_day_stops_a_run_which_goes_on_the_next_day(
     known: EvalCase, llm: LlmServer, tmp_path: Path
 ) -> None:
