@@ -200,6 +200,22 @@ def test_a_successor_that_cannot_be_asked_is_tried_once_a_day(
         assert run_all(running)[-1].state == "failed"
 
 
+def test_what_failed_by_itself_is_tried_again_after_a_day(
+    known: EvalCase, model: Model, llm: LlmServer, tmp_path: Path
+) -> None:
+    llm.answer = lambda _: Reply({"error": {"message": "expired"}}, 401)
+    running = runner(known, llm, tmp_path)
+    assert find(known, running) == 2
+    assert {each.state for each in run_all(running)} == {"failed"}
+    llm.answer = model
+    assert find(known, running) == 0
+    known.later(hours=25)
+    assert find(known, running) == 2
+    assert [each.state for each in run_all(running)] == ["failed", "failed", "done", "done"]
+    known.later(hours=25)
+    assert find(known, running) == 0
+
+
 def test_the_budget_of_a_day_stops_a_run_which_goes_on_the_next_day(
     known: EvalCase, llm: LlmServer, tmp_path: Path
 ) -> None:
