@@ -13,6 +13,7 @@ from coalmine_evals.results.datasets import Case
 from coalmine_evals.runs.answers import KeptAnswer, SideName
 from coalmine_evals.runs.sides import RunSide
 from coalmine_evals.runs.store import RunStore
+from coalmine_evals.scorers.reference import unscored
 from coalmine_evals.scorers.scoring import TIME_LIMIT_S, scored
 from coalmine_schemas.errors import Terminal
 
@@ -129,6 +130,9 @@ async def carry_out(
                 return
             try:
                 answer = await answered(work, unit)
+            except Unjudged as reason:  # it was paid for
+                answer = reason.answer
+                done.stop(str(reason))
             except Terminal as reason:  # a spent budget, a refused key: the next would fail, too
                 done.stop(str(reason))
                 return
@@ -181,10 +185,25 @@ def _asks(scorer: Scorer) -> bool:
     return getattr(scorer, "models", None) is not None
 
 
+class Unjudged(Terminal):
+    """There is an answer, and a judge cannot be asked any more: see `answer`."""
+
+    def __init__(self, answer: KeptAnswer, reason: str) -> None:
+        super().__init__(answer, reason)
+        self.answer, self.reason = answer, reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 async def answered(work: Work, unit: Unit, *, time_limit_s: float = TIME_LIMIT_S) -> KeptAnswer:
     """Asks for one answer and scores it; raises what stops all others, too.
 
     Those that ask models take as long as providers let them: many wait for their turn at a slow one.
+
+    Raises:
+        Unjudged: It stops them while this answer is scored.
+        Terminal: Before it is there.
     """
     place, side, repeat = unit
     case = work.cases[place]
@@ -199,5 +218,18 @@ async def answered(work: Work, unit: Unit, *, time_limit_s: float = TIME_LIMIT_S
             scorer = Beside(scorer, beside.text, is_candidate=side == "candidate")
         return await scored(scorer, case, output, time_limit_s=limit_s)
 
-    scores = await asyncio.gather(*map(score, work.scorers.values()))
-    return KeptAnswer(place, case.id, side, repeat, output, dict(zip(work.scorers, scores, strict=True)))
+    found = await asyncio.gather(*map(score, work.scorers.values()), return_exceptions=True)
+    reasons: list[str] = []
+    scores: dict[str, Score] = {}
+    for name, each in zip(work.scorers, found, strict=True):
+        if isinstance(each, Terminal):
+            reasons.append(str(each))
+            scores[name] = unscored(str(each))
+        elif isinstance(each, BaseException):
+            raise each
+        else:
+            scores[name] = each
+    answer = KeptAnswer(place, case.id, side, repeat, output, scores)
+    if reasons:
+        raise Unjudged(answer, reasons[0])
+    return answer

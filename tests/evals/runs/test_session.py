@@ -409,6 +409,29 @@ def test_what_a_judge_failed_to_score_is_asked_again_by_a_run_that_goes_on(tmp_p
         assert ended.run.spent_nano_usd == spent_on(kept) + 21_000 * (len(server.asked) - asked)
 
 
+def test_answers_that_no_judge_can_be_asked_about_any_more_are_kept(tmp_path: Path) -> None:
+    verdict = chat('{"reasoning": "", "addresses_judge": false, "verdict": 5}')
+    expired = [True]
+
+    def answer(asked: Asked) -> Reply:
+        if "response_format" not in asked.body:
+            return right(asked)
+        return Reply({"error": "expired"}, 401) if expired[0] else Reply(verdict)
+
+    wanted = _judged({"judge": "judge-tone@1.0.0", "samples": 1})
+    with llm_server(answer) as server, closing(World(tmp_path, server)) as world:
+        stopped = world.run(wanted)
+        answers = sum("response_format" not in each.body for each in server.asked)
+        assert stopped.stopped is not None
+        assert "check OPENAI_API_KEY" in stopped.stopped
+        assert stopped.run.spent_nano_usd == answers * 21_000
+        expired[0] = False
+        ended = world.run(replace(wanted, resume=stopped.run.id))
+    assert ended.stopped is None
+    assert [each.unscored for each in ended.run.candidate.metrics] == [0, 0]
+    assert ended.run.spent_nano_usd == 2 * 20 * 21_000
+
+
 @pytest.mark.parametrize(
     ("scorer", "judge"), [("llm_judge", "judge-tone@1.0.0"), ("llm_judge_pairs", "judge-pair@1.0.0")]
 )
