@@ -52,6 +52,10 @@ US_ONLY: Final = "us"
 _US_FACTOR: Final = Decimal("1.1")
 """What all tokens of such calls cost more."""
 
+_SATURDAY: Final = 5
+_WEEKENDS_SINCE: Final = datetime(2026, 8, 22, tzinfo=UTC)
+"""From then on weekends have no peak hours at DeepSeek; genai-prices knows the hours and not the days."""
+
 PriceSource = Literal["price_list", "own_prices"]
 
 
@@ -238,6 +242,8 @@ def _usd(listed: Listed, tier: str, at_us: int) -> Mapping[str, Any] | None:
     if listed.model is None:
         return prices
     at = datetime.fromtimestamp(at_us // 1_000_000, UTC)
+    if listed.provider == "deepseek" and at >= _WEEKENDS_SINCE and at.weekday() >= _SATURDAY:
+        at = at.replace(hour=12)  # https://api-docs.deepseek.com/quick_start/pricing
     in_us = listed.provider == "anthropic" and US_ONLY in tier.split("+")
     tier = "+".join(word for word in tier.split("+") if not (in_us and word == US_ONLY))
     context = _context(tier)

@@ -287,6 +287,24 @@ def test_times_beyond_all_calendars_are_priced() -> None:
         assert cost is not None
 
 
+@pytest.mark.parametrize(
+    ("at", "is_peak"),
+    [
+        ("2026-11-28T02:00Z", False),  # a Saturday
+        ("2026-11-29T09:59Z", False),
+        ("2026-11-30T01:00Z", True),
+        ("2026-11-30T05:00Z", False),
+        ("2026-12-04T09:59Z", True),  # a Friday
+    ],
+)
+def test_deepseeks_weekends_have_no_peak_hours(at: str, is_peak: bool) -> None:
+    usage = {"input_tokens": 1000, "output_tokens": 0}
+    at_us = int(datetime.fromisoformat(at).timestamp()) * 1_000_000
+    cost = PriceTable().cost(usage, models=("deepseek-v4-pro",), at_us=at_us)
+    assert cost is not None
+    assert cost.nano_usd == (1_320_000 if is_peak else 660_000)
+
+
 def test_newer_prices_that_the_service_loads_are_used() -> None:
     table = PriceTable()
     usage = {"input_tokens": 1000, "output_tokens": 0}

@@ -306,6 +306,12 @@ def test_metrics_and_experiments_are_described_in_tables_of_their_own(tmp_path: 
             load(tmp_path, toml=wrong)
 
 
+@pytest.mark.parametrize("amount", ["inf", "nan"])
+def test_a_budget_without_end_is_none(tmp_path: Path, amount: str) -> None:
+    with pytest.raises(ConfigurationError, match="budget_usd_per_day"):
+        load(tmp_path, toml=f"[evals]\nbudget_usd_per_day = {amount}\n")
+
+
 ADDRESSES = [
     ("COALMINE_TOKEN", '[server]\nurl = "http://evil"', "COALMINE_SERVER_URL"),
     ("COALMINE_TOKEN", 'home = "evil"', "COALMINE_HOME"),

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from coalmine_evals.continuous.paid import Paid
 from coalmine_evals.continuous.requests import Texts
+from coalmine_evals.judges.scorer import JudgeScorer
 from coalmine_evals.records import Output, Scorer
 from coalmine_evals.results.datasets import Case
+from coalmine_evals.scorers.reference import unscored
 from coalmine_evals.scorers.scoring import first_text, scored, why_unscored
 from coalmine_schemas.errors import CoalmineError
 
@@ -82,10 +85,16 @@ def case_of(request_id: str, asked: Texts) -> Case:
 
 
 async def _verdict(scorer: Scorer, case: Case, output: str, timeout_s: float) -> Verdict:
+    paid = None
+    if isinstance(scorer, JudgeScorer) and scorer.models is not None:
+        paid = Paid(scorer.models)
+        scorer = scorer.with_models(paid)
     try:
         score = await scored(scorer, case, Output(output), time_limit_s=timeout_s)
     except CoalmineError as error:  # nothing can be scored until something is changed: say what
-        return Verdict(None, str(error)[:_LONGEST_REASON], None, 0)
+        score = unscored(str(error))
     if score.value is None:
-        return Verdict(None, why_unscored(score)[:_LONGEST_REASON], None, score.cost_nano_usd)
+        # Of several samples some may have come.
+        cost = max(score.cost_nano_usd, 0 if paid is None else paid.nano_usd)
+        return Verdict(None, why_unscored(score)[:_LONGEST_REASON], None, cost)
     return Verdict(score.value, None, first_text(score, ("reasoning", "rationale")), score.cost_nano_usd)

@@ -5,6 +5,7 @@ References:
     https://www.promptfoo.dev/docs/configuration/expected-outputs/
 """
 
+import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -116,7 +117,7 @@ def _tests(value: object, path: Path) -> Sequence[Any]:
         raise InvalidPrompt(
             "tests",
             value,
-            "name YAML in the same folder; CSV and JSON Lines go through `--map` by themselves",
+            "name YAML in the same folder; JSON Lines go through `--map` by themselves",
         )
     # The file is a list, which the reader of mappings takes as the value of a name.
     try:
@@ -162,8 +163,11 @@ class _Made:
             remedy = f"give at most {_MOST_OF_TEST}, and {_MOST_CASES} in all"
             raise InvalidPrompt(f"{where}.vars", f"{combinations} combinations", remedy)
         for values in product(*choices):
-            variables = dict(zip(names, values, strict=True))
+            given = dict(zip(names, values, strict=True))
+            variables = {name: _filled(each, given) for name, each in given.items()}
             for name, each in variables.items():
+                if _is_template(each):
+                    self.left_out["what a template makes of a variable"] += 1
                 if isinstance(each, str) and each.startswith(("file://", "package:")):
                     raise InvalidPrompt(f"{where}.vars.{name}", each, "write the text itself")
             expected = dict(self._expected(test["assert"], variables, where))
@@ -194,13 +198,18 @@ class _Made:
                 if key in each:
                     self.left_out[f"`{key}` of assertions"] += 1
             wanted = _filled(each.get("value"), variables)
+            if _is_template(wanted):
+                self.left_out[f"assertion {name} of a template"] += 1
+                continue
             if kind.has_value and wanted is None:
                 raise InvalidPrompt(f"{where}.assert[{at}].value", None, f"{name} needs one")
             key = str(name).replace("-", "_")
             if name == "starts-with":
                 wanted = rf"\A{re.escape(str(wanted))}"
             elif not kind.has_value:
-                wanted = wanted if isinstance(wanted, Mapping) else {}
+                wanted = _schema(wanted, f"{where}.assert[{at}].value")
+            elif isinstance(wanted, str) and key.endswith(("_any", "_all")):
+                wanted = [text.strip() for text in next(csv.reader([wanted], skipinitialspace=True), [])]
             if key in seen:
                 # Several of one kind: all have to be met, which is what `contains` of a list means.
                 if kind.scorer != "contains" or kind.settings.get("of") == "any":
@@ -256,6 +265,23 @@ def _filled(value: Any, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - 
     if isinstance(value, str):
         return _PLACE.sub(lambda found: str(variables.get(found[1], found[0])), value)
     return [_filled(each, variables) for each in value] if isinstance(value, list) else value
+
+
+def _is_template(value: Any) -> bool:  # noqa: ANN401 - JSON
+    """Whether there is more in it than names of variables: it would be compared letter by letter."""
+    if isinstance(value, list):
+        return any(map(_is_template, value))
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
+
+
+def _schema(value: Any, where: str) -> Mapping[str, Any]:  # noqa: ANN401 - JSON
+    """A JSON Schema, which may be text of one; any JSON will do where there is none."""
+    if isinstance(value, str):
+        try:
+            return read_front_matter(value)
+        except InvalidPrompt:
+            raise InvalidPrompt(where, value, "write the JSON Schema as YAML") from None
+    return value if isinstance(value, Mapping) else {}
 
 
 def _capabilities(metadata: object) -> list[str]:

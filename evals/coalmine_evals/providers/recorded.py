@@ -25,6 +25,7 @@ _KEYS: Final = (
     "answered_at",
 )
 """What is read of a line beside the case; other keys are notes."""
+_LARGEST: Final = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +98,12 @@ def _output(line: Mapping[str, Any]) -> Output:
 
 def _kind(line: Mapping[str, Any], key: str, kind: type) -> Any:  # noqa: ANN401 - of that type
     value = line.get(key)
-    if value is None or (isinstance(value, kind) and not isinstance(value, bool)):
+    if value is None or (kind is str and isinstance(value, str)):
         return value
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    raise InvalidPrompt(key, value, "give a text" if kind is str else "give a number, or leave it out")
+    is_number = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
+    if kind is not str and is_number and 0 <= value <= _LARGEST:
+        return kind(value)
+    raise InvalidPrompt(key, value, "give a text" if kind is str else "give a number from 0, or leave it out")
 
 
 def _time(value: object) -> datetime | None:

@@ -84,15 +84,19 @@ class Runner:
             return False
         if (job := self.jobs.next()) is None:
             return False
-        budget = _DayBudget(left)
         before = self.jobs.spent_since(self._midnight(), job.id)  # of today, if it goes on
+
+        def note(spent_nano_usd: int) -> None:
+            spent = before + spent_nano_usd
+            self.jobs.note(job.id, spent_nano_usd=spent, ended_at=self._means.clock())
+
+        budget = _DayBudget(left, note)
         try:
             self._run(job, budget, stop)
         except CoalmineError as error:
             self._end(job, None, None, "failed", said=str(error))
         finally:  # whatever became of it, it is paid
-            spent = before + budget.spent_nano_usd
-            self.jobs.note(job.id, spent_nano_usd=spent, ended_at=self._means.clock())
+            note(budget.spent_nano_usd)
         return True
 
     def _today(self) -> datetime:
@@ -236,9 +240,22 @@ class Runner:
 
 
 class _DayBudget(Budget):
-    """What may be spent today, and whether it ran out."""
+    """What may be spent today, and whether it ran out.
 
-    ran_out = False
+    Args:
+        limit_nano_usd: What may be spent.
+        note: Told what was, at each answer: a process that is killed does not come to tell it.
+    """
+
+    def __init__(self, limit_nano_usd: int, note: Callable[[int], None]) -> None:
+        super().__init__(limit_nano_usd)
+        self.ran_out = False
+        self._note = note
+
+    async def settle(self, reserved_nano_usd: int, cost_nano_usd: int | None) -> None:
+        await super().settle(reserved_nano_usd, cost_nano_usd)
+        if cost_nano_usd:
+            self._note(self.spent_nano_usd)
 
     async def admit(self, at_most_nano_usd: int) -> Admission:
         try:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
 from coalmine_evals.results.models import Cause, RerunCell
 from coalmine_evals.storage.tables import eval_jobs
@@ -15,8 +15,8 @@ from coalmine_registry.storage.database import Database
 from coalmine_schemas.prompts.json_values import JsonValue
 from coalmine_schemas.results import Page
 
-_TIMES_ASKED: Final = ("asked", "scheduled", "deprecated")
-"""Causes for which the same is run again."""
+_TRIED_AGAIN_AFTER: Final = timedelta(days=1)
+"""What fails: keys expire, and providers have bad hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +60,14 @@ class Jobs:
     def ask(self, wanted: Sequence[Wanted], *, batch: str, actor: str, now: datetime) -> int:
         """Adds jobs, those left out that are there already, and returns how many were added.
 
-        What was asked for by a person, a schedule or a calendar is added unless the same waits or runs.
+        What was asked for by a person is added unless the same waits or runs. What a server finds due and
+        failed is added again once a day.
         """
 
         def write(connection: Connection) -> int:
             added = 0
             for each in wanted:
-                if _is_there(connection, each):
+                if _is_there(connection, each, now):
                     continue
                 values = {
                     **{name: getattr(each, name) for name in _WANTED},
@@ -117,10 +118,16 @@ class Jobs:
         return int(self._database.read(lambda each: each.execute(query).scalar_one()))
 
     def last_at(self, digest: str, suite_digest: str) -> datetime | None:
-        """Returns when a content was last asked to be run on a suite with its own model; None if never."""
+        """Returns when a content was last asked to be run on a suite with its own model; None if never.
+
+        Those that failed do not count.
+        """
         table = eval_jobs.c
         query = select(func.max(table.asked_at)).where(
-            table.digest == digest, table.suite_digest == suite_digest, table.model.is_(None)
+            table.digest == digest,
+            table.suite_digest == suite_digest,
+            table.model.is_(None),
+            table.state != "failed",
         )
         found: datetime | None = self._database.read(lambda each: each.execute(query).scalar_one())
         return found
@@ -173,16 +180,25 @@ _WANTED: Final = tuple(Wanted.__dataclass_fields__)
 _MOST: Final = 1_000
 
 
-def _is_there(connection: Connection, wanted: Wanted) -> bool:
+def _is_there(connection: Connection, wanted: Wanted, now: datetime) -> bool:
     table = eval_jobs.c
     same = [
         table.digest == wanted.digest,
         table.suite_digest == wanted.suite_digest,
         table.model.is_(None) if wanted.model is None else table.model == wanted.model,
     ]
-    if wanted.cause in _TIMES_ASKED:
-        same.append(table.state.in_(("waiting", "running")))
-    elif wanted.cause == "model_seen":
+    is_open = table.state.in_(("waiting", "running"))
+    lately = table.asked_at > now - _TRIED_AGAIN_AFTER
+    match wanted.cause:
+        case "asked":
+            same.append(is_open)
+        case (
+            "scheduled" | "deprecated"
+        ):  # due until it was run: one that fails would be asked for at each look
+            same.append(or_(is_open, lately))
+        case "registered" | "model_seen":
+            same.append(or_(table.state != "failed", lately))
+    if wanted.cause == "model_seen":
         same.append(table.seen == wanted.seen)
     return connection.execute(select(table.id).where(*same).limit(1)).first() is not None
 

@@ -65,7 +65,9 @@ def estimate(requests: Iterable[Request], known: int, prices: PriceTable) -> Est
 def largest_nano_usd(request: Request, prices: PriceTable) -> int | None:
     """Returns about the most that an answer can cost; None if the price of the model is not known."""
     output = _output_limit(request) or _LARGEST_OUTPUT
-    return _cost(request, prices, _FEWEST_CHARS_PER_TOKEN, output)
+    found = _cost(request, prices, _FEWEST_CHARS_PER_TOKEN, output)
+    # Models of embeddings write nothing, and have no price for it.
+    return _cost(request, prices, _FEWEST_CHARS_PER_TOKEN, 0) if found is None else found
 
 
 def _cost(request: Request, prices: PriceTable, chars_per_token: float, output: int) -> int | None:

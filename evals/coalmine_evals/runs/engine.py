@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from coalmine_evals.judges.pairs import Beside, LlmJudgePairs
@@ -13,6 +13,7 @@ from coalmine_evals.results.datasets import Case
 from coalmine_evals.runs.answers import KeptAnswer, SideName
 from coalmine_evals.runs.sides import RunSide
 from coalmine_evals.runs.store import RunStore
+from coalmine_evals.scorers.reference import unscored
 from coalmine_evals.scorers.scoring import TIME_LIMIT_S, scored
 from coalmine_schemas.errors import Terminal
 
@@ -109,9 +110,10 @@ async def carry_out(
     """
     done = Done(stop or asyncio.Event())
     wanted = set(work.units())
-    for answer in store.kept(run):
-        if answer.unit in wanted and _is_final(answer, work.scorers):
-            done.answers[answer.unit] = answer
+    kept = {answer.unit: answer for answer in store.kept(run)}
+    done.answers = {
+        unit: answer for unit, answer in kept.items() if unit in wanted and _is_final(answer, work.scorers)
+    }
     progress(len(done.answers), work.size)
     if set(done.answers) == wanted:
         return done
@@ -128,9 +130,14 @@ async def carry_out(
                 return
             try:
                 answer = await answered(work, unit)
+            except Unjudged as reason:  # it was paid for
+                answer = reason.answer
+                done.stop(str(reason))
             except Terminal as reason:  # a spent budget, a refused key: the next would fail, too
                 done.stop(str(reason))
                 return
+            if unit in kept:
+                answer = _with_paid(answer, kept[unit])
             await store.keep(run, answer)
             done.answers[unit] = answer
             progress(len(done.answers), work.size)
@@ -160,15 +167,43 @@ def _is_final(answer: KeptAnswer, scorers: Mapping[str, Scorer]) -> bool:
     )
 
 
+def _with_paid(answer: KeptAnswer, before: KeptAnswer) -> KeptAnswer:
+    """The answer with what its run has paid before for the one in its place."""
+    output, paid = answer.output, sum(score.cost_nano_usd for score in before.scores.values())
+    if replace(output, cached=before.output.cached) == before.output:  # of the cache, or published
+        output = before.output
+    elif not before.output.cached:
+        paid += before.output.cost_nano_usd or 0
+    scores = dict(answer.scores)
+    for name, score in list(scores.items())[:1]:  # as `kept_answer` has it
+        scores[name] = replace(score, cost_nano_usd=score.cost_nano_usd + paid)
+    return replace(answer, output=output, scores=scores)
+
+
 def _asks(scorer: Scorer) -> bool:
     """Whether it asks models, as it was told which."""
     return getattr(scorer, "models", None) is not None
+
+
+class Unjudged(Terminal):
+    """There is an answer, and a judge cannot be asked any more: see `answer`."""
+
+    def __init__(self, answer: KeptAnswer, reason: str) -> None:
+        super().__init__(answer, reason)
+        self.answer, self.reason = answer, reason
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 async def answered(work: Work, unit: Unit, *, time_limit_s: float = TIME_LIMIT_S) -> KeptAnswer:
     """Asks for one answer and scores it; raises what stops all others, too.
 
     Those that ask models take as long as providers let them: many wait for their turn at a slow one.
+
+    Raises:
+        Unjudged: It stops them while this answer is scored.
+        Terminal: Before it is there.
     """
     place, side, repeat = unit
     case = work.cases[place]
@@ -183,5 +218,18 @@ async def answered(work: Work, unit: Unit, *, time_limit_s: float = TIME_LIMIT_S
             scorer = Beside(scorer, beside.text, is_candidate=side == "candidate")
         return await scored(scorer, case, output, time_limit_s=limit_s)
 
-    scores = await asyncio.gather(*map(score, work.scorers.values()))
-    return KeptAnswer(place, case.id, side, repeat, output, dict(zip(work.scorers, scores, strict=True)))
+    found = await asyncio.gather(*map(score, work.scorers.values()), return_exceptions=True)
+    reasons: list[str] = []
+    scores: dict[str, Score] = {}
+    for name, each in zip(work.scorers, found, strict=True):
+        if isinstance(each, Terminal):
+            reasons.append(str(each))
+            scores[name] = unscored(str(each))
+        elif isinstance(each, BaseException):
+            raise each
+        else:
+            scores[name] = each
+    answer = KeptAnswer(place, case.id, side, repeat, output, scores)
+    if reasons:
+        raise Unjudged(answer, reasons[0])
+    return answer

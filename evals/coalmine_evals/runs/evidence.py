@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from coalmine_evals.results.datasets import Case
+from coalmine_evals.results.gate import Outcome
 from coalmine_evals.results.runs import EvalRun
 from coalmine_evals.runs.answers import KeptAnswer
 from coalmine_evals.runs.store import RunStore
@@ -151,10 +152,13 @@ def _outcome(
     """Returns whether it passed, and the sentence that says so."""
     if run.gate is not None:
         return run.gate.outcome == "pass", run.gate.sentence
-    return _without_baseline(suite, cases, answers)
+    outcome, said = without_baseline(suite, cases, answers)
+    return outcome == "pass", said
 
 
-def _without_baseline(suite: Suite, cases: Sequence[Case], answers: Sequence[KeptAnswer]) -> tuple[bool, str]:
+def without_baseline(
+    suite: Suite, cases: Sequence[Case], answers: Sequence[KeptAnswer]
+) -> tuple[Outcome, str]:
     """Judges a first version: its cases that must pass, and what could be scored."""
     must = {case.id for case in cases if case.must_pass}
     deciding = [each for each in suite.metrics if each.role == "must"]
@@ -167,13 +171,13 @@ def _without_baseline(suite: Suite, cases: Sequence[Case], answers: Sequence[Kep
                 failed.add(answer.case)
     share = unscored / max(1, len(answers) * len(deciding))
     if share > suite.unscored_limit:
-        return False, f"{share:.1%} of the scores are missing"
+        return "invalid", f"{share:.1%} of the scores are missing"
     if failed:
         return (
-            False,
+            "fail",
             f"{len(failed)} of {len(must)} cases that must pass did not: {', '.join(sorted(failed))}",
         )
-    return True, f"all {len(must)} cases that must pass did"
+    return "pass", f"all {len(must)} cases that must pass did"
 
 
 def served_by_default(registry: Registry, prompt: str) -> VersionRecord | None:

@@ -87,7 +87,7 @@ class PaidOnce:
     def _at_most(self, request: Request) -> int:
         if self._purse.budget.limit_nano_usd is None:
             return 0
-        return _most_nano_usd(request, self._purse.prices)
+        return most_nano_usd(request, self._purse.prices)
 
 
 class RunModels:
@@ -101,14 +101,19 @@ class RunModels:
         """Returns who answers; see `Models`."""
         inner = self._models.of(model, provider, base_url)
         if self._purse.budget.limit_nano_usd is not None:
-            _most_nano_usd(Request(model, ()), self._purse.prices)
+            most_nano_usd(Request(model, ()), self._purse.prices)
         place = (inner.name, inner.address)
         if place not in self._open:
             self._open[place] = PaidOnce(inner, self._purse)
         return self._open[place]
 
 
-def _most_nano_usd(request: Request, prices: PriceTable) -> int:
+def most_nano_usd(request: Request, prices: PriceTable) -> int:
+    """Returns about the most that an answer can cost.
+
+    Raises:
+        InvalidParameter: The price of the model is not known.
+    """
     found = largest_nano_usd(request, prices)
     if found is None:
         raise InvalidParameter(

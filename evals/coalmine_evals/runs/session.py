@@ -20,6 +20,7 @@ from coalmine_evals.providers.open import OpenModels
 from coalmine_evals.providers.provider import Request
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.results.runs import EvalRun
+from coalmine_evals.runs.alone import alone
 from coalmine_evals.runs.answers import KeptAnswer, SideName
 from coalmine_evals.runs.budget import Budget
 from coalmine_evals.runs.cache import AnswerCache
@@ -36,6 +37,7 @@ from coalmine_evals.runs.suite_scorers import scorers_of
 from coalmine_evals.suites.cases import SuiteCases
 from coalmine_registry.errors import NotFound
 from coalmine_schemas.errors import InvalidParameter
+from coalmine_schemas.identifiers import uuid7
 from coalmine_schemas.prices import PriceTable
 from coalmine_schemas.prompts import PromptContent, parse_reference
 from coalmine_schemas.prompts.json_values import JsonObject
@@ -128,22 +130,25 @@ async def evaluate(
     Raises:
         InvalidParameter: Something of it is not valid, e.g. a case that does not fit the prompt.
         NotFound: There is no such version, or no such run.
-        Conflict: The run that should go on has ended, or what it is of has changed.
+        Conflict: The run that should go on has ended, or what it is of has changed, or another process
+            carries it out.
     """
     async with purse_of(place, *_budget(wanted, place)) as purse:
         models = RunModels(place.models, purse)
         asked = _asked(wanted, place, models)
         expected = _expected(asked.work, place.prices)
-        if wanted.resume is None:
-            run = begin(asked, place.store)
-        else:
-            run = resumed(wanted.resume, asked, place.store)
-        announce(run, expected)
-        stop = stop or asyncio.Event()
-        async with halted_by(stop, place.models):
-            return await finish(
-                run, asked, place.store, place.judge, at_once=place.at_once, progress=progress, stop=stop
-            )
+        run_id = wanted.resume or f"ev-{uuid7()}"
+        with alone(run_id, place.cache.parent):
+            if wanted.resume is None:
+                run = begin(asked, place.store, run_id)
+            else:
+                run = resumed(run_id, asked, place.store)
+            announce(run, expected)
+            stop = stop or asyncio.Event()
+            async with halted_by(stop, place.models):
+                return await finish(
+                    run, asked, place.store, place.judge, at_once=place.at_once, progress=progress, stop=stop
+                )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """Finds the JSON value in an answer."""
 
 import json
+from collections.abc import Mapping
 from typing import Final, Never
 
 import regex
 
 from coalmine_schemas.prompts.json_values import JsonValue
 
-_FENCED: Final = regex.compile(r"```[\w+-]*[ \t]*\n(.*?)\n?[ \t]*```", regex.DOTALL)
+_FENCED: Final = regex.compile(r"```[\w+-]*[ \t]*\r?\n(.*?)\n?[ \t]*```", regex.DOTALL)
 
 
 class NotJson(Exception):
@@ -32,6 +33,15 @@ def json_of(text: str, *, fenced: bool = True) -> JsonValue:
     except ValueError as error:  # an integer of more than 4,300 digits, too
         raise NotJson(f"it is not JSON: {error}") from None
     return value
+
+
+def same_json(one: JsonValue, other: JsonValue) -> bool:
+    """Whether two values are the same in JSON: it has one kind of number, and objects have no order."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same_json(value, other[key]) for key, value in one.items())
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(same_json, one, other))
+    return isinstance(one, bool) is isinstance(other, bool) and one == other
 
 
 def _refuse(constant: str) -> Never:

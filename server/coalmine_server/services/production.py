@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from coalmine_evals.continuous import storage as scoring
 from coalmine_evals.continuous.estimate import quality_of
 from coalmine_evals.continuous.outage import is_down
+from coalmine_evals.continuous.paid import Priced
 from coalmine_evals.continuous.service import NO_TEXTS, Continuous, RolloutNeed
 from coalmine_evals.judges.find import in_registry
 from coalmine_evals.production_file import FILE, ProductionPlan, read_production_file
@@ -53,12 +54,14 @@ class Production:
         """Scores production requests."""
         evaluations = self._owned.evaluations
         settings = self._owned.settings
-        models = OpenModels(evaluations.access(), price_table(settings))
+        prices = price_table(settings)
+        models = OpenModels(evaluations.access(), prices)
+        asked = models if self.plan.continuous.budget_nano_usd is None else Priced(models, prices)
         return Continuous(
             evaluations.database,
             self._owned.store.reader(),
             self.plan.continuous,
-            bound(with_judges(scorers_of(self.plan), self._prompt), models),
+            bound(with_judges(scorers_of(self.plan), self._prompt), asked),
             needs=self._needs,
             clock=evaluations.clock,
             keep_days=None if settings.retention.raw_days == "forever" else settings.retention.raw_days,

@@ -166,7 +166,7 @@ class EvalsSettings(Section):
     run_by_itself: bool = True
     """True: the server runs the suites of a prompt when a version is registered, another model answers, or
     `rerun_every_days` have passed. It needs keys, and suites that were pushed."""
-    budget_usd_per_day: float = Field(default=10.0, ge=0)
+    budget_usd_per_day: float = Field(default=10.0, ge=0, allow_inf_nan=False)
     """What runs that the server begins by itself may cost in a day (UTC)."""
     rerun_every_days: int = Field(default=30, ge=0)
     """How often what is served by default is run again, as providers change models in silence; 0: never."""

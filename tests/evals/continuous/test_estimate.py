@@ -1,6 +1,8 @@
 """Means over all requests from a sample that was not taken at one rate, with intervals that hold."""
 
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import pytest
@@ -104,3 +106,11 @@ def test_quality_is_weighted_by_version_and_metric_and_shown_by_stratum(producti
     assert whole.mean == pytest.approx(40 / 48)
     assert whole.unweighted == pytest.approx(0.8)
     assert (stratum.stratum, stratum.mean, stratum.unweighted) == ("tier=a", 0.0, 0.0)
+
+    # Another judge from now on: what it says is not averaged with what others said before.
+    later = replace(one(9, value=0.5, stratum="", probability=0.1, counts=True), scorer="fake@2")
+    production.database.write(lambda c: storage.add_scores(c, [later]))
+    for environment in ("prod", None):
+        read = partial(quality_of, prompt=PROMPT, environment=environment, metric=None, until=now)
+        (of_last,) = production.database.read(partial(read, since=now - timedelta(days=1)))
+        assert (of_last.mean, of_last.scored) == (0.5, 1)

@@ -83,11 +83,16 @@ def test_tests_become_cases_and_assertions_metrics(tmp_path: Path) -> None:
         ("icontains", "B2", "the b2 order", "nothing"),
         ("contains-any", "[a1, b2]", "only b2", "c3"),
         ("contains-all", "[a1, b2]", "b2 and a1", "a1"),
+        ("contains-any", "'a1, b2'", "only b2", "c3"),
+        ("contains-all", """'a1,"b2, c3" '""", "b2, c3 and a1", "a1, b2"),
+        ("icontains-any", "A1", "a1", "b2"),
         ("not-contains", "sorry", "fine", "sorry!"),
         ("starts-with", "Dear (A)", "Dear (A), no", "Hello, Dear (A)"),
         ("regex", "'[0-9]+ days'", "14 days", "days"),
         ("not-regex", "'[0-9]+ days'", "days", "14 days"),
         ("is-json", "{type: object, required: [a]}", '{"a": 1}', '{"b": 1}'),
+        ("is-json", """'{"type": "object", "required": ["a"]}'""", '{"a": 1}', '{"b": 1}'),
+        ("contains-json", '"type: object\\nrequired: [a]"', '```json\n{"a": 1}\n```', '{"b": 1}'),
     ],
 )
 def test_an_assertion_judges_here_as_it_does_there(
@@ -113,6 +118,7 @@ def test_a_file_of_tests_is_read_and_what_cannot_be_is_named(tmp_path: Path) -> 
         ("tests: [{vars: {q: file://x.txt}}]", "tests[0].vars.q is 'file://x.txt': write the text itself"),
         ("tests: [{assert: [{type: equals}]}]", "tests[0].assert[0].value is None: equals needs one"),
         ("tests: [[]]", "tests[0] is a list"),
+        ("tests: [{assert: [{type: is-json, value: 'a: b: c'}]}]", "write the JSON Schema as YAML"),
         ("a: &x 1\nb: *x", "aliases"),
         (
             "tests: [{vars: {a: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], b: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], "
@@ -124,6 +130,25 @@ def test_a_file_of_tests_is_read_and_what_cannot_be_is_named(tmp_path: Path) -> 
             imported(tmp_path, text)
         assert told in str(raised.value)
         assert "promptfooconfig.yaml" in str(raised.value)
+
+
+def test_a_template_is_filled_with_variables_and_what_it_does_beyond_is_left_out(tmp_path: Path) -> None:
+    text = """
+tests:
+  - vars: {q: "Where is {{ order }}?", order: A1, shout: "{{ order | upper }}"}
+    assert:
+      - {type: contains, value: "{{ order }}"}
+      - {type: icontains, value: "{{ order | lower }}"}
+      - {type: contains-any, value: [A1, "{% if q %}B2{% endif %}"]}
+"""
+    found = imported(tmp_path, text)
+    assert found.cases[0].variables["q"] == "Where is A1?"
+    assert found.cases[0].expected == {"contains": "A1"}
+    assert found.left_out[:3] == [
+        "left out: what a template makes of a variable, 1 times",
+        "left out: assertion icontains of a template, 1 times",
+        "left out: assertion contains-any of a template, 1 times",
+    ]
 
 
 def test_tests_without_assertions_we_know_say_so(tmp_path: Path) -> None:

@@ -182,6 +182,40 @@ def test_what_is_served_is_run_again_after_a_month_and_a_model_that_ends_beside_
     assert (cell.cause, cell.model, cell.outcome) == ("deprecated", OTHER, "pass")
 
 
+def test_a_successor_that_cannot_be_asked_is_tried_once_a_day(
+    known: EvalCase, model: Model, llm: LlmServer, tmp_path: Path
+) -> None:
+    def without_successor(asked: Asked) -> Reply:
+        refused = Reply({"error": {"message": "no access"}}, 403)
+        return refused if asked.body["model"] == OTHER else model(asked)
+
+    llm.answer = without_successor
+    running = runner(known, llm, tmp_path)
+    find(known, running)
+    run_all(running)
+    ends = [Answering(PROMPT, "1.0.0", MODEL, OTHER)]
+    for hours, asked in ((0, 1), (1, 0), (22, 0), (2, 1)):
+        known.later(hours=hours)
+        assert find(known, running, ends) == asked
+        assert run_all(running)[-1].state == "failed"
+
+
+def test_what_failed_by_itself_is_tried_again_after_a_day(
+    known: EvalCase, model: Model, llm: LlmServer, tmp_path: Path
+) -> None:
+    llm.answer = lambda _: Reply({"error": {"message": "expired"}}, 401)
+    running = runner(known, llm, tmp_path)
+    assert find(known, running) == 2
+    assert {each.state for each in run_all(running)} == {"failed"}
+    llm.answer = model
+    assert find(known, running) == 0
+    known.later(hours=25)
+    assert find(known, running) == 2
+    assert [each.state for each in run_all(running)] == ["failed", "failed", "done", "done"]
+    known.later(hours=25)
+    assert find(known, running) == 0
+
+
 def test_the_budget_of_a_day_stops_a_run_which_goes_on_the_next_day(
     known: EvalCase, llm: LlmServer, tmp_path: Path
 ) -> None:
@@ -233,3 +267,21 @@ def test_a_job_that_was_stopped_goes_on_and_pays_for_nothing_twice(
     first, _ = run_all(again)
     assert (first.id, first.run, first.state) == (job.id, job.run, "done")
     assert llm.answered == 2 * CASES
+
+
+def test_what_a_job_paid_before_its_process_was_killed_counts_for_the_day(
+    known: EvalCase, model: Model, llm: LlmServer, tmp_path: Path
+) -> None:
+    running = runner(known, llm, tmp_path)
+    find(known, running)
+    left: list[int] = []
+
+    def looks(version: str, answers_as: str, number: int) -> bool:
+        # As who starts after a process that was killed now: nothing of it has ended.
+        if number == CASES // 2:
+            left.append(runner(known, llm, tmp_path).left_nano_usd())
+        return False
+
+    model.is_wrong = looks
+    assert running.run_next(threading.Event())
+    assert running.left_nano_usd() < left[0] < 1_000_000_000

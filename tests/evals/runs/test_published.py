@@ -215,6 +215,15 @@ def test_all_answers_have_to_come_and_each_counts_once(known: EvalCase) -> None:
         taking.begin(claim(known), actor="ann")
 
 
+def test_what_was_paid_for_an_answer_without_text_counts_once(known: EvalCase) -> None:
+    taking = PublishedRuns(known.database, known.registry, judge)
+    taking.begin(claim(known, baseline=False), actor="ann")
+    first, *rest = answers(known, "candidate")
+    paid = Output(None, "empty: no text within the limit of tokens", cost_nano_usd=700)
+    taking.take(RUN, [replace(first, output=paid, scoring_nano_usd=50), *rest])
+    assert taking.end(RUN).spent_nano_usd == 750
+
+
 def test_what_is_refused(known: EvalCase) -> None:
     taking = PublishedRuns(known.database, known.registry, judge)
     with pytest.raises(NotFound):

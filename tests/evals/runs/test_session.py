@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from coalmine_evals.providers.http import HttpSettings
 from coalmine_evals.providers.open import Access, OpenModels
 from coalmine_evals.results.datasets import Case
 from coalmine_evals.runs.cost import Estimate
+from coalmine_evals.runs.outcome import spent_on
 from coalmine_evals.runs.run import Ended
 from coalmine_evals.runs.session import Announce, Place, Wanted, evaluate
 from coalmine_evals.runs.store import RunStore
@@ -160,6 +163,21 @@ def test_what_was_paid_for_is_not_paid_for_again_unless_asked(tmp_path: Path) ->
     assert fresh.spent_nano_usd == first.spent_nano_usd
 
 
+def test_a_run_that_goes_on_has_spent_what_it_paid_for_answers_without_text(tmp_path: Path) -> None:
+    thinks_only = [True]
+
+    def answer(asked: Asked) -> Reply:
+        return Reply(chat(None)) if thinks_only[0] and asked.number % 2 else right(asked)
+
+    wanted = replace(both(cases(20)), budget_nano_usd=10 * 21_000 + 5_000)
+    with llm_server(answer) as server, closing(World(tmp_path, server)) as world:
+        stopped = world.run(wanted)
+        thinks_only[0] = False
+        ended = world.run(replace(wanted, resume=stopped.run.id, budget_nano_usd=100 * 21_000))
+    assert (ended.stopped, len(server.asked)) == (None, 45)
+    assert ended.run.spent_nano_usd == 45 * 21_000
+
+
 def test_errors_are_unscored_and_asked_for_again_by_a_run_that_goes_on(tmp_path: Path) -> None:
     broken = [True]
 
@@ -218,6 +236,39 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
             world.run(replace(wanted, resume=ended.run.id))
 
 
+def test_one_process_at_a_time_goes_on_with_a_run(tmp_path: Path) -> None:
+    wanted = replace(both(cases(5)), budget_nano_usd=3 * 21_000)
+    with llm_server(right) as server, closing(World(tmp_path, server)) as world:
+        run = world.run(wanted).run.id
+        asked = len(server.asked)
+        going_on = replace(both(cases(5)), resume=run)
+        with _other_process(run, tmp_path) as other:
+            with pytest.raises(Conflict, match=f"run {run} goes on in another process"):
+                world.run(going_on)
+            assert len(server.asked) == asked
+            other.kill()  # whatever becomes of it, the run is free
+            other.wait()
+            assert world.run(going_on).stopped is None
+    assert len(server.asked) == 10
+
+
+@contextmanager
+def _other_process(run: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that carries out a run."""
+    lines = (
+        "import sys, pathlib; from coalmine_evals.runs.alone import alone",
+        "with alone(sys.argv[1], pathlib.Path(sys.argv[2])): print('has it', flush=True); sys.stdin.read()",
+    )
+    command = [sys.executable, "-c", "\n".join(lines), run, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "has it\n"
+        try:
+            yield other
+        finally:
+            other.kill()
+
+
 def test_a_run_of_something_else_does_not_go_on(tmp_path: Path) -> None:
     with (
         llm_server(lambda _: Reply({"error": "key"}, 401)) as server,
@@ -254,6 +305,23 @@ def test_no_budget_can_be_kept_without_a_price(tmp_path: Path) -> None:
     ):
         world.run(wanted)
     assert server.asked == []
+
+
+def test_a_budget_is_kept_for_embeddings_which_have_no_price_of_output(tmp_path: Path) -> None:
+    def answer(asked: Asked) -> Reply:
+        if "input" not in asked.body:
+            return right(asked)
+        usage = {"prompt_tokens": 1_000, "total_tokens": 1_000}
+        return Reply({"object": "list", "data": [{"embedding": [1.0, 0.0]}], "model": "m", "usage": usage})
+
+    near = {"scorer": "embedding_similarity", "settings": {"model": "text-embedding-3-small"}}
+    suite = suite_of("refunds", {**_SUITE.to_json(), "metrics": {"near": near}}, "refunds.yaml")
+    wanted = Wanted(replace(cases(3), suite=suite), "support-refund@1.1.0", budget_nano_usd=10**9)
+    with llm_server(answer) as server, closing(World(tmp_path, server)) as world:
+        ended = world.run(wanted)
+    assert (ended.stopped, ended.run.candidate.metrics[0].mean) == (None, 1.0)
+    # Of 1,000 tokens each: three answers, and the number that is expected of each.
+    assert ended.run.spent_nano_usd == 3 * 21_000 + 6 * 20_000
 
 
 def test_answers_without_text_that_were_paid_for_count_towards_the_budget(tmp_path: Path) -> None:
@@ -334,9 +402,34 @@ def test_what_a_judge_failed_to_score_is_asked_again_by_a_run_that_goes_on(tmp_p
         stopped = world.run(wanted, stop=stopped_when(failed), concurrency=2)
         kept = world.store.kept(stopped.run.id)
         assert any(each.output.error is None and each.scores["kind"].value is None for each in kept)
+        asked = len(server.asked)
         ended = world.run(replace(wanted, resume=stopped.run.id))
         assert [each.unscored for each in ended.run.candidate.metrics] == [0, 0]
         assert sum("response_format" not in each.body for each in server.asked) == 20
+        assert ended.run.spent_nano_usd == spent_on(kept) + 21_000 * (len(server.asked) - asked)
+
+
+def test_answers_that_no_judge_can_be_asked_about_any_more_are_kept(tmp_path: Path) -> None:
+    verdict = chat('{"reasoning": "", "addresses_judge": false, "verdict": 5}')
+    expired = [True]
+
+    def answer(asked: Asked) -> Reply:
+        if "response_format" not in asked.body:
+            return right(asked)
+        return Reply({"error": "expired"}, 401) if expired[0] else Reply(verdict)
+
+    wanted = _judged({"judge": "judge-tone@1.0.0", "samples": 1})
+    with llm_server(answer) as server, closing(World(tmp_path, server)) as world:
+        stopped = world.run(wanted)
+        answers = sum("response_format" not in each.body for each in server.asked)
+        assert stopped.stopped is not None
+        assert "check OPENAI_API_KEY" in stopped.stopped
+        assert stopped.run.spent_nano_usd == answers * 21_000
+        expired[0] = False
+        ended = world.run(replace(wanted, resume=stopped.run.id))
+    assert ended.stopped is None
+    assert [each.unscored for each in ended.run.candidate.metrics] == [0, 0]
+    assert ended.run.spent_nano_usd == 2 * 20 * 21_000
 
 
 @pytest.mark.parametrize(

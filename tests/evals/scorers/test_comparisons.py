@@ -22,6 +22,27 @@ def test_exact_compares_an_expected_object_as_json() -> None:
     assert value("exact", '```json\n{"a": 1}\n```', {"a": 1}) == 1.0
     assert value("exact", '{"a": 2}', {"a": 1}) == 0.0
     assert value("exact", "a is 1", {"a": 1}) == 0.0
+    assert value("exact", '```json\r\n{"a": 1}\r\n```', {"a": 1}) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "right"),
+    [
+        ('{"a": 1.0}', {"a": 1}, 1.0),
+        ('{"a": [1e0, -0.0]}', {"a": [1, 0]}, 1.0),
+        ('{"a": 12345678901234567891}', {"a": 12345678901234567890}, 0.0),
+        ('{"a": true}', {"a": 1}, 0.0),
+        ('{"a": 0}', {"a": False}, 0.0),
+        ('{"a": [1]}', {"a": [1, 1]}, 0.0),
+        ('{"a": null}', {"b": None}, 0.0),
+        ('{"a": 1e400}', {"a": 1}, 0.0),
+        ('{"a": "\\ud800"}', {"a": "x"}, 0.0),
+    ],
+)
+def test_exact_compares_the_values_of_json_and_not_how_they_are_written(
+    answer: str, expected: object, right: float
+) -> None:
+    assert value("exact", answer, expected) == right
 
 
 def test_contains_takes_all_of_several_or_any() -> None:

@@ -95,6 +95,36 @@ def test_harm_has_exit_code_1_and_reports(home: Path, server: LlmServer) -> None
     assert "I do not know." in one.stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--junit", "junit.xml"), "name a --baseline"),
+        (("--report", "report.md"), "name a --baseline"),
+        (("--budget-usd", "inf"), "--budget-usd"),
+        (("--budget-usd", "nan"), "--budget-usd"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_paid(
+    home: Path, server: LlmServer, options: tuple[str, str], said: str
+) -> None:
+    alone = [each for each in RUN if each not in RUN[-2:]]
+    done = coalmine(*alone, *options, home=home, env=access(server))
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert server.asked == []
+
+
+def test_without_a_baseline_the_cases_that_must_pass_decide(home: Path, server: LlmServer) -> None:
+    alone = RUN[:-2]
+    passed = coalmine(*alone, home=home, env=access(server))
+    assert (passed.returncode, "all 0 cases that must pass did" in passed.stderr) == (0, True), passed.stderr
+    file = home / "evals" / "arithmetic.jsonl"
+    file.write_text(file.read_text().replace('"id": "c05"', '"must_pass": true, "id": "c05"'))
+    failed = coalmine(*alone, home=home, env=access(server))
+    assert failed.returncode == 1, failed.stderr
+    assert "1 of 1 cases that must pass did not: c05" in failed.stderr
+
+
 def test_killed_half_way_and_resumed_it_asks_for_each_answer_once(home: Path) -> None:
     half, go_on = _CASES, Event()
     delivered: list[str] = []

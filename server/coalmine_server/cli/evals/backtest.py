@@ -11,6 +11,7 @@ import typer
 
 from coalmine_server.cli.evals.compare import scorer_text
 from coalmine_server.cli.evals.place import Here, evaluations
+from coalmine_server.cli.evals.run import BudgetOption
 from coalmine_server.cli.invocation import stop_on_signals
 from coalmine_server.cli.options import asking
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_facts, write_json, write_table
@@ -67,10 +68,7 @@ def backtest(
         ),
     ] = None,
     no_judge: Annotated[bool, typer.Option("--no-judge", help="Do not ask a judge of pairs.")] = False,
-    budget_usd: Annotated[
-        float | None,
-        typer.Option(min=0, help="What it may cost: it stops before it costs more.", show_default=False),
-    ] = None,
+    budget_usd: BudgetOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Have two versions answer a sample of the requests of a past day, and compare the answers in pairs.

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 200
 _LONGEST_BATCH: Final = 4_000_000
 """Characters of answers in one request."""
+_LONGEST_TEXT: Final = 200_000
+"""Characters of an answer that the API takes; scorers read less."""
 
 
 def publish(
@@ -99,7 +101,7 @@ def _batches(answers: "Sequence[KeptAnswer]") -> "Iterator[list[dict[str, Any]]]
     batch: list[dict[str, Any]] = []
     chars = 0
     for each in answers:
-        length = len(each.output.text or "")
+        length = min(len(each.output.text or ""), _LONGEST_TEXT)
         if batch and (len(batch) >= _AT_ONCE or chars + length > _LONGEST_BATCH):
             yield batch
             batch, chars = [], 0
@@ -109,6 +111,7 @@ def _batches(answers: "Sequence[KeptAnswer]") -> "Iterator[list[dict[str, Any]]]
         batch.append(
             {
                 **output,
+                "text": None if each.output.text is None else each.output.text[:_LONGEST_TEXT],
                 "answered_at": None if at is None else at.isoformat(),
                 "case": each.case,
                 "side": each.side,

@@ -35,7 +35,9 @@ SplitOption = Annotated[
 ]
 BudgetOption = Annotated[
     float | None,
-    typer.Option(min=0, help="What it may cost: it stops before it costs more.", show_default=False),
+    typer.Option(
+        min=0, max=1_000_000, help="What it may cost: it stops before it costs more.", show_default=False
+    ),
 ]
 
 ConcurrencyOption = Annotated[
@@ -96,6 +98,8 @@ def run(
             arguments = _kept_arguments(here, resume, arguments)
         if not arguments["suite"] or not arguments["candidate"]:
             raise typer.BadParameter(f"name a suite, and a candidate: --candidate {_WHAT}")
+        if not arguments["baseline"] and (report_file or junit_file):
+            raise typer.BadParameter("--report and --junit say what the gate says: name a --baseline for it")
         from coalmine_evals.runs.session import Wanted
 
         wanted = Wanted(
@@ -110,6 +114,11 @@ def run(
             arguments=arguments,
         )
         ended = carry_out(here, wanted, quiet=as_json)
+        alone = None
+        if ended.stopped is None and ended.run.gate is None:
+            from coalmine_evals.runs.evidence import without_baseline
+
+            alone = without_baseline(wanted.cases.suite, wanted.chosen(), here.store.kept(ended.run.id))
         if ended.run.gate is not None and (report_file is not None or junit_file is not None):
             write_files(
                 ended.run.gate,
@@ -130,10 +139,14 @@ def run(
         note(f"interrupted: {ended.stopped}")
         note(f"every answer so far is kept; go on with: coalmine evals run --resume {ended.run.id}")
         raise typer.Exit(INVALID)
-    if ended.run.gate is not None:
-        from coalmine_evals.gate import exit_code
+    from coalmine_evals.gate import exit_code
 
+    if ended.run.gate is not None:
         raise typer.Exit(exit_code(ended.run.gate.outcome, undecided))
+    if alone is not None:
+        outcome, said = alone
+        note(f"without a baseline, {said}")
+        raise typer.Exit(exit_code(outcome))
 
 
 def carry_out(here: Here, wanted: "Wanted", *, quiet: bool) -> "Ended":

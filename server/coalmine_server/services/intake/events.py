@@ -92,13 +92,16 @@ class _Kind:
     id_field: str
     may_be_empty: frozenset[str]
     """Fields that languages without null send as an empty text when there is nothing to say."""
+    numbers: frozenset[str]
+    """Fields that are numbers."""
 
 
 def _kind(event: EventName, cls: type, id_field: str, without: frozenset[str] = frozenset()) -> _Kind:
     names = frozenset(each.name for each in fields(cls)) - _OWN - without
     optional = {each.name for each in fields(cls) if each.default is None}
-    numbers = {each.name for each in fields(cls) if {int, float} & set(get_args(each.type))}
-    return _Kind(event, TypeAdapter(cls), names, id_field, frozenset(_DEFAULTED | optional - numbers))
+    numbers = {each.name for each in fields(cls) if {int, float} & {each.type, *get_args(each.type)}}
+    may_be_empty = frozenset(_DEFAULTED | optional - numbers)
+    return _Kind(event, TypeAdapter(cls), names, id_field, may_be_empty, frozenset(numbers - _YES_OR_NO))
 
 
 _DEFAULTED: Final = {
@@ -106,6 +109,9 @@ _DEFAULTED: Final = {
     *("metrics", "segments", "request_parameters", "other_usage", "metadata"),
 }
 """Fields for which null means the default."""
+
+_YES_OR_NO: Final = {"value"}
+"""A score may be: true is 1, as among `metrics`."""
 
 _WHOSE: Final = frozenset({"unit_id", "session_id", "prompt"})
 """What only a late outcome says."""
@@ -321,6 +327,7 @@ def _event(kind: _Kind, values: dict[str, Any], app: str, environment: str) -> A
         values["event_time"] = time.time()
     if kind.event == "scores":
         values.setdefault("source", "unknown")
+    _refuse_booleans(kind, values)
     try:
         event = kind.make.validate_python(values)
     except ValidationError as error:
@@ -332,6 +339,17 @@ def _event(kind: _Kind, values: dict[str, Any], app: str, environment: str) -> A
     if event.event_time.tzinfo is None:
         raise _Bad("event_time", _WORDS["timezone_naive"])
     return _with_something_said(event)
+
+
+def _refuse_booleans(kind: _Kind, values: Mapping[str, Any]) -> None:
+    """Refuses true where a number is wanted: it would count as 1 token, or 1 ms."""
+    other = values.get("other_usage")
+    given = {name: value for name, value in values.items() if name in kind.numbers}
+    if isinstance(other, Mapping):
+        given |= {f"other_usage.{name}": count for name, count in other.items()}
+    for name, value in given.items():
+        if isinstance(value, bool):
+            raise _Bad(name, f"is {str(value).lower()}: give a number")
 
 
 def _with_something_said(event: Any) -> Any:  # noqa: ANN401 - any of the three

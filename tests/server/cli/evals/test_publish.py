@@ -25,11 +25,12 @@ WITH_MODEL = {"variables": {"question": {"type": "string"}}, "model": MODEL}
 
 
 def adds(asked: Asked) -> Reply:
-    """Adds, but 1.2.0 is wrong about every third sum."""
+    """Adds, but 1.2.0 is wrong about every third sum, and 1.1.0 goes on and on about one."""
     version, question = asked.last_message.split(": what is ")
     one, other = (int(each) for each in question.rstrip("?").split(" + "))
     wrong = version == "v1.2.0" and one % 3 == 0
-    return Reply(chat(f"It is {0 if wrong else one + other}.", model=str(asked.body["model"])))
+    more = " and so on" * 30_000 if (version, one) == ("v1.1.0", 7) else ""
+    return Reply(chat(f"It is {0 if wrong else one + other}.{more}", model=str(asked.body["model"])))
 
 
 def write_suite(home: Path) -> None:
