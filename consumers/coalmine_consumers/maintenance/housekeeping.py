@@ -106,7 +106,7 @@ class Housekeeping:
             "ledger": self._ledger,
             "files": self._files,
         }
-        self._due: dict[TaskName, datetime] = {}
+        self._rests: dict[TaskName, tuple[datetime, datetime]] = {}
         self._compaction = CompactionState()
         self._unmergeable: set[frozenset[UUID]] = set()
         self._health = HousekeepingHealth()
@@ -129,7 +129,8 @@ class Housekeeping:
         return self._health
 
     def _run_if_due(self, task: TaskName, now: datetime) -> Outcome | None:
-        if now < self._due.get(task, now):
+        since, until = self._rests.get(task, (now, now))
+        if since <= now < until:  # before that, somebody has set the clock back
             return None
         started = time.monotonic()
         did = error = None
@@ -153,7 +154,7 @@ class Housekeeping:
         outcome = Outcome(task, now, time.monotonic() - started, did, error)
         if did is not None:
             _log.info("housekeeping: %s (%.3f s)", did, outcome.took_s)
-        self._due[task] = now + timedelta(seconds=pause_s)
+        self._rests[task] = (now, now + timedelta(seconds=pause_s))
         self._note(outcome, overtaken=overtaken)
         return outcome
 

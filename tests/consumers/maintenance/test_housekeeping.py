@@ -80,6 +80,16 @@ def test_a_task_waits_for_its_time(store: Store) -> None:
     assert "seal" in {each.task for each in keeper.tick(START + timedelta(seconds=60))}
 
 
+def test_a_clock_that_is_set_back_stops_no_task(store: Store) -> None:
+    keeper = Housekeeping(store, EAGER, Rhythm(seal=60))
+    store.commit(Feed().batch([request(1)]))
+    assert [each.task for each in keeper.tick(START + timedelta(days=1))] == ["seal"]
+    store.commit(Feed(offset=1).batch([request(2)]))
+    assert [each.task for each in keeper.tick(START)] == ["seal"]
+    store.commit(Feed(offset=2).batch([request(3)]))
+    assert keeper.tick(START + timedelta(seconds=59)) == []
+
+
 def test_a_running_rebuild_is_not_waited_for(store: Store) -> None:
     store.commit(Feed().batch([request(1)]))
     keeper = Housekeeping(store, EAGER)
