@@ -1,15 +1,17 @@
 """`coalmine serve` started on a full disk waits for room, says so, and then runs."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from coalmine import Coalmine
 from tests.support.doubles.small_disk import mounted_disk
 from tests.support.eventually import eventually
-from tests.support.processes.coalmine_process import ServerProcess, environment
+from tests.support.processes.coalmine_process import ServerProcess, coalmine, environment
 from tests.support.processes.warm_command import WarmProcess, warm_command
 
 
@@ -78,3 +80,36 @@ def test_a_server_that_waits_for_room_ends_when_it_is_told_to(tmp_path: Path) ->
             eventually(lambda: "the disk is full" in log.read_text())
             process.terminate()
             assert process.wait(60) == 0
+
+
+def test_maintenance_that_finds_no_room_ends_with_3_and_can_be_done_again(tmp_path: Path) -> None:
+    home, out = tmp_path / "home", tmp_path / "out"
+    log = tmp_path / "server.log"
+    commands = [
+        ["rebuild"],
+        ["backup", str(out / "backup")],
+        ["export", str(out / "export")],
+        ["forget", "--unit-id", "user-1"],
+        ["token", "create", "ann", "--role", "reader"],
+    ]
+    with mounted_disk(home, size_kib=30_000), ServerProcess(home, log=log) as server:
+        server.wait_ready()
+        with Coalmine("bot", home=home) as client:
+            for number in range(50):
+                with client.call("greet", version="1.0.0", model="m", unit_id=f"user-{number % 5}") as call:
+                    call.record(input_tokens=100, output_tokens=10)
+        eventually(lambda: server.json("/v1/ingest")["counts"]["stored"] == 50 or None, what="stored")
+        fill = _fill(home)
+        for command in commands:
+            refused = coalmine(*command, home=home)
+            assert refused.returncode == 3, (command, refused.stderr)
+            assert re.search("disk is full|No space left", refused.stderr), (command, refused.stderr)
+        told = [each for each in server.log_lines() if each["event"] == "fault while answering"]
+        assert {each["path"] for each in told} >= {"/v1/backups", "/v1/exports", "/v1/forget"}
+        assert not [each for each in told if "exception" in each]
+        fill.unlink()
+        for command in commands:
+            done = coalmine(*command, home=home)
+            assert done.returncode == 0, (command, done.stderr)
+        assert server.json("/v1/audit", params={"deep": "true"})["ok"]
+        assert not [*(home / "backups").iterdir(), *(home / "exports").iterdir()]

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -27,11 +27,15 @@ from coalmine_consumers.maintenance.plan import LiveSegment
 from coalmine_consumers.maintenance.policy import MaintenancePolicy
 from coalmine_consumers.maintenance.rollup_retention import age
 from coalmine_consumers.maintenance.seal import seal
+from coalmine_consumers.maintenance.steady_clock import SteadyClock
 from coalmine_consumers.maintenance.turns import turn_if_free
 from coalmine_consumers.raw import INGESTED_EVENTS
 from coalmine_consumers.store import Store
 
 TaskName = Literal["seal", "outcomes", "compact", "merge", "expire", "age", "dead_letters", "ledger", "files"]
+
+_BY_DATE: frozenset[TaskName] = frozenset({"expire", "age", "dead_letters"})
+"""Tasks that delete what is old by the clock."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +59,8 @@ class Rhythm:
     """A task that failed tries again after this."""
     look: float = 1.0
     """How often `run` looks for a task that is due."""
+    steady: float = 300.0
+    """`run` deletes by date once the clock has not leapt for this long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +97,17 @@ class HousekeepingHealth:
 class Housekeeping:
     """Runs maintenance for one store. `tick` and `run` belong to one thread; `health` to any."""
 
-    def __init__(self, store: Store, policy: MaintenancePolicy, rhythm: Rhythm | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        policy: MaintenancePolicy,
+        rhythm: Rhythm | None = None,
+        clock: SteadyClock | None = None,
+    ) -> None:
         self._store = store
         self._policy = policy
         self._rhythm = rhythm or Rhythm()
+        self._clock = clock or SteadyClock()
         self._tasks: dict[TaskName, Callable[[datetime], _Done]] = {
             "seal": self._seal,
             "outcomes": self._outcomes,
@@ -106,7 +119,7 @@ class Housekeeping:
             "ledger": self._ledger,
             "files": self._files,
         }
-        self._due: dict[TaskName, datetime] = {}
+        self._rests: dict[TaskName, tuple[datetime, datetime]] = {}
         self._compaction = CompactionState()
         self._unmergeable: set[frozenset[UUID]] = set()
         self._health = HousekeepingHealth()
@@ -117,7 +130,9 @@ class Housekeeping:
             for task in self._tasks:
                 if stop.is_set():
                     return
-                self._run_if_due(task, datetime.now(UTC))
+                now, steady_s = self._clock.look()
+                if task not in _BY_DATE or steady_s >= self._rhythm.steady:
+                    self._run_if_due(task, now)
 
     def tick(self, now: datetime) -> list[Outcome]:
         """Runs every due task once; returns the outcomes of those that did something or failed."""
@@ -129,7 +144,8 @@ class Housekeeping:
         return self._health
 
     def _run_if_due(self, task: TaskName, now: datetime) -> Outcome | None:
-        if now < self._due.get(task, now):
+        since, until = self._rests.get(task, (now, now))
+        if since <= now < until:  # before that, somebody has set the clock back
             return None
         started = time.monotonic()
         did = error = None
@@ -153,7 +169,7 @@ class Housekeeping:
         outcome = Outcome(task, now, time.monotonic() - started, did, error)
         if did is not None:
             _log.info("housekeeping: %s (%.3f s)", did, outcome.took_s)
-        self._due[task] = now + timedelta(seconds=pause_s)
+        self._rests[task] = (now, now + timedelta(seconds=pause_s))
         self._note(outcome, overtaken=overtaken)
         return outcome
 

@@ -26,6 +26,7 @@ from coalmine_server.api.problems import (
     problem_response,
 )
 from coalmine_server.api.verifier import FailedLogins, Verifier
+from coalmine_server.errors import is_of_full_disk
 from coalmine_server.services.sign_on import (
     OIDC,
     BadToken,
@@ -145,9 +146,12 @@ class ObservabilityMiddleware:
 
         try:
             await self._app(scope, receive, observed_send)
-        except Exception:
+        except Exception as error:
             # Starlette has answered (see `install_problem_handlers`) and raises on, for the log.
-            _log.exception("fault while answering", request_id=request_id, path=_shown_path(scope))
+            # Where the disk is full there is nothing to look for in our code.
+            traced = not is_of_full_disk(error)
+            told = {"request_id": request_id, "path": _shown_path(scope), "reason": str(error)}
+            _log.error("fault while answering", exc_info=traced, **told)
             if not complete:
                 raise
         finally:

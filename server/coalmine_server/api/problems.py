@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from coalmine_registry import errors as registry_errors
 from coalmine_schemas.errors import InvalidParameter, Transient
-from coalmine_server.errors import NotFound, Unavailable
+from coalmine_server.errors import NotFound, Unavailable, is_of_full_disk
 from coalmine_server.services.owned_store import NotReady, Phase
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -70,6 +70,7 @@ CONFLICT: Final = ProblemKind("conflict", "Conflicts with the current state", 40
 UNAVAILABLE: Final = ProblemKind("unavailable", "What answers this does not run here", 503)
 READ_ONLY: Final = ProblemKind("read-only", "This server only answers questions", 405)
 UNUSABLE: Final = ProblemKind("unusable-database", "A file of this server cannot be used", 500)
+DISK_FULL: Final = ProblemKind("disk-full", "The server's disk is full", 507)
 INTERNAL: Final = ProblemKind("internal", "Internal server error", 500)
 
 NOT_READY: Final[Mapping[Phase, ProblemKind]] = {
@@ -268,6 +269,8 @@ async def _http_error(request: Request, error: Any) -> JSONResponse:  # noqa: AN
     return problem_response(kind, detail, headers=dict(error.headers or {}))
 
 
-async def _fault(request: Request, _error: Exception) -> JSONResponse:
+async def _fault(request: Request, error: Exception) -> JSONResponse:
+    if is_of_full_disk(error):
+        return problem_response(DISK_FULL, f"the server's disk is full: {error}\nmake room, and do it again")
     request_id = request.scope.get("coalmine.request_id")
     return problem_response(INTERNAL, f"see the server's log for request {request_id}")

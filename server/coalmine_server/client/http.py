@@ -186,7 +186,7 @@ class Client:
                 return ConfigurationError(detail)
             case 403 | 409 | 412 | 413 | 429:
                 return CheckFailed(detail)
-            case 503:
+            case 503 | 507:
                 return Unavailable(f"{self.url}: {detail}")
             case _:
                 return CheckFailed(f"{self.url}: {detail}")

@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from coalmine_consumers.maintenance import (
     Rhythm,
     SealPolicy,
 )
+from coalmine_consumers.maintenance.steady_clock import SteadyClock
 from coalmine_consumers.maintenance.turns import turn
 from coalmine_consumers.store import Store, live_segments
 from tests.consumers.maintenance.settled import AT_ONCE, settle, settled
@@ -78,6 +80,46 @@ def test_a_task_waits_for_its_time(store: Store) -> None:
     store.commit(Feed(offset=1).batch([request(2)]))
     assert "seal" not in {each.task for each in keeper.tick(START + timedelta(seconds=59))}
     assert "seal" in {each.task for each in keeper.tick(START + timedelta(seconds=60))}
+
+
+def test_a_clock_that_is_set_back_stops_no_task(store: Store) -> None:
+    keeper = Housekeeping(store, EAGER, Rhythm(seal=60))
+    store.commit(Feed().batch([request(1)]))
+    assert [each.task for each in keeper.tick(START + timedelta(days=1))] == ["seal"]
+    store.commit(Feed(offset=1).batch([request(2)]))
+    assert [each.task for each in keeper.tick(START)] == ["seal"]
+    store.commit(Feed(offset=2).batch([request(3)]))
+    assert keeper.tick(START + timedelta(seconds=59)) == []
+
+
+def test_a_clock_that_is_far_ahead_for_a_while_deletes_nothing(store: Store) -> None:
+    feed_days(store)
+    right, stop = START + timedelta(days=3, hours=2), threading.Event()
+    passed = iter(range(200))
+    second = 0
+
+    def clock() -> datetime:
+        """A second passes with each look: a minute too far ahead, then a minute as it should be, and on."""
+        if second == 190:
+            stop.set()
+        return right + timedelta(seconds=second, days=400 if second < 60 else 0)
+
+    def monotonic() -> float:
+        nonlocal second
+        second = next(passed)
+        if second == 119:
+            kept.append((count(store, "requests"), count(store, "rollups")))
+        return float(second)
+
+    kept = [(count(store, "requests"), 0)]
+    policy = replace(EAGER, compaction=CompactionPolicy(min_rows=10_000))
+    before = count(store, "rollups")
+    rhythm = Rhythm(look=0, steady=60, seal=0)
+    Housekeeping(store, policy, rhythm, SteadyClock(clock, monotonic)).run(stop)
+    assert kept[1] == (kept[0][0], before)
+    assert count(store, "requests_hot") == 0  # what deletes nothing went on
+    assert query(store, "SELECT min(event_time)::DATE FROM requests") == [(right.date() - timedelta(days=1),)]
+    assert audit(store, deep=True).ok
 
 
 def test_a_running_rebuild_is_not_waited_for(store: Store) -> None:

@@ -1,6 +1,8 @@
 """A home is backed up while its server works, and a restored one answers the same."""
 
+import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -196,6 +198,23 @@ def test_a_restore_that_was_interrupted_can_be_done_again(tmp_path: Path) -> Non
         assert not (other / "store" / "half").exists()
         (row,) = coalmine_json("versions", home=other)
         assert row["requests"] == 3
+
+
+def test_two_restores_at_once_do_not_meet(tmp_path: Path) -> None:
+    home, other, made = tmp_path / "home", tmp_path / "other", tmp_path / "made"
+    send(home, 3)
+    coalmine_json("backup", str(made), home=home)
+    half = other / "restoring" / "store" / "half"  # of the other one, which is at work
+    half.parent.mkdir(parents=True)
+    half.write_text("")
+    at_work = os.open(other, os.O_RDONLY)
+    fcntl.flock(at_work, fcntl.LOCK_EX)
+    refused = coalmine("restore", str(made), home=other)
+    assert refused.returncode == 3
+    assert "another restore is at work" in refused.stderr
+    assert half.exists()
+    os.close(at_work)
+    assert coalmine_json("restore", str(made), "--verify", home=other)["checks"]
 
 
 def test_what_an_interrupted_command_left_with_the_server_is_told(tmp_path: Path) -> None:

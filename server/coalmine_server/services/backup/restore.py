@@ -1,7 +1,11 @@
 """Restores a backup into an empty home, and verifies that it is what was backed up."""
 
+import fcntl
 import json
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +16,7 @@ from coalmine_consumers.store import Store
 from coalmine_consumers.store.copy import table_counts
 from coalmine_consumers.store.store import DATABASE_FILE
 from coalmine_schemas.discovery import own_home
-from coalmine_server.errors import CheckFailed, ConfigurationError
+from coalmine_server.errors import CheckFailed, ConfigurationError, Unavailable
 from coalmine_server.results import BackupFile, Restored
 from coalmine_server.services.backup.databases import DUMP, restore_postgresql, sqlite_counts
 from coalmine_server.services.backup.make import FORMAT, HOME, MANIFEST, sha256_of
@@ -49,6 +53,7 @@ def restore(settings: Settings, folder: Path, *, verify: bool) -> Restored:
     Raises:
         ConfigurationError: The folder is no backup, the home is not empty, or `registry.url` does not fit.
         CheckFailed: A file is missing or damaged, or counts differ.
+        Unavailable: Another process restores into this home.
     """
     manifest = _manifest(folder)
     _check_files(folder, manifest.files)
@@ -64,36 +69,51 @@ def restore(settings: Settings, folder: Path, *, verify: bool) -> Restored:
             "leave registry.url out, and COALMINE_REGISTRY_URL",
         )
     own_home(settings.home)
-    there = [name for name in _KEPT if (settings.home / name).exists()]
-    if there:
-        raise ConfigurationError(
-            f"{settings.home} has {', '.join(there)}",
-            "restore into an empty home: --home DIR before the command",
-        )
-    staging = settings.home / _STAGING
-    shutil.rmtree(staging, ignore_errors=True)  # of one that was killed
-    try:
-        for each in manifest.files:
-            target = staging / Path(each.path).relative_to(HOME)
-            if target.name == DUMP:
-                continue
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            shutil.copyfile(folder / each.path, target)
-            target.chmod(0o600)
-        counts = (
-            {"registry": restore_postgresql(url.get_secret_value(), folder / HOME / DUMP)}
-            if dumped and url
-            else {}
-        )
-        for path in staging.iterdir():
-            if not (settings.home / path.name).exists():  # settings that people have written meanwhile
-                path.rename(settings.home / path.name)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    with _alone(settings.home):
+        there = [name for name in _KEPT if (settings.home / name).exists()]
+        if there:
+            raise ConfigurationError(
+                f"{settings.home} has {', '.join(there)}",
+                "restore into an empty home: --home DIR before the command",
+            )
+        staging = settings.home / _STAGING
+        shutil.rmtree(staging, ignore_errors=True)  # of one that was killed
+        try:
+            for each in manifest.files:
+                target = staging / Path(each.path).relative_to(HOME)
+                if target.name == DUMP:
+                    continue
+                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                shutil.copyfile(folder / each.path, target)
+                target.chmod(0o600)
+            counts = (
+                {"registry": restore_postgresql(url.get_secret_value(), folder / HOME / DUMP)}
+                if dumped and url
+                else {}
+            )
+            for path in staging.iterdir():
+                if not (settings.home / path.name).exists():  # settings that people have written meanwhile
+                    path.rename(settings.home / path.name)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
     checks = ["digests"]
     if verify:
         checks += _verify(settings, manifest.counts, counts)
     return Restored(str(settings.home), len(manifest.files), manifest.counts, checks)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Keeps other restores out of a home. The folder itself is locked: nothing is left, however this ends."""
+    opened = os.open(home, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Unavailable(f"another restore is at work in {home}", "wait for its end") from error
+        yield
+    finally:
+        os.close(opened)
 
 
 def _manifest(folder: Path) -> _Manifest:
