@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 import duckdb
@@ -23,14 +24,13 @@ class Migration:
     sql: str
 
 
-def published_migrations() -> list[Migration]:
-    """Every migration of this release, in order."""
+@cache
+def published_migrations() -> tuple[Migration, ...]:
+    """Every migration of this release, in order, read once in a process."""
     folder = files(__package__).joinpath("migrations")
     found = (entry for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return sorted(
-        (Migration(entry.name.removesuffix(".sql"), entry.read_text(encoding="utf-8")) for entry in found),
-        key=lambda migration: migration.name,
-    )
+    read = (Migration(entry.name.removesuffix(".sql"), entry.read_text(encoding="utf-8")) for entry in found)
+    return tuple(sorted(read, key=lambda migration: migration.name))
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, migrations: Sequence[Migration]) -> list[str]:

@@ -118,7 +118,7 @@ def test_time_and_memory_are_bounded(store: Store) -> None:
 def test_one_value_is_bounded_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """DuckDB counts no single value as memory, and looks at the clock between chunks only."""
     # So long the process computes in vain.
-    monkeypatch.setattr("coalmine_consumers.ad_hoc.query._GRACE_S", float(size(2, 5)))
+    monkeypatch.setattr("coalmine_consumers.ad_hoc.query._GRACE_S", float(size(1, 5)))
     of_other_tests = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     for statement in (
         "SELECT len(repeat('x', 2000000000))",
@@ -160,7 +160,7 @@ def test_a_statement_whose_names_take_long_is_ended_though_it_would_run(store: S
     """DuckDB looks up every column of a join in all tables before, and is not interrupted then."""
     joins = " ".join(f"NATURAL JOIN requests r{number}" for number in range(150))
     with pytest.raises(InvalidParameter, match="too complicated"):
-        run_query(store, f"SELECT count(*) AS n FROM requests {joins}", Limits(reading_s=1))
+        run_query(store, f"SELECT count(*) AS n FROM requests {joins}", Limits(reading_s=0.3))
     assert rows(store, "SELECT count(*) AS n FROM requests") == [{"n": 120}]
 
 
