@@ -24,6 +24,13 @@ INTEGERS = [
 """Settings that take any integer from 1 to 60."""
 
 VARIABLES = {key.name: key.variable for key in SETTING_KEYS}
+_ADDRESSES = [
+    key.name
+    for key in SETTING_KEYS
+    # A database, a list for the client of Confluent, a secret.
+    if key.name.endswith("url")
+    and key.name not in ("registry.url", "schema.registry_url", "alerts.slack_webhook_url")
+]
 
 
 def load(
@@ -201,6 +208,8 @@ def test_a_broken_file_is_said_to_be_broken(tmp_path: Path) -> None:
         load(tmp_path, toml="[kafka\n")
     with pytest.raises(ConfigurationError, match="does not exist"):
         load_settings(config=tmp_path / "missing.toml", environ={})
+    with pytest.raises(ConfigurationError, match="is not a file"):
+        load_settings(config=tmp_path, environ={})
 
 
 def test_the_file_in_the_working_directory_goes_before_the_one_in_the_home(tmp_path: Path) -> None:
@@ -235,6 +244,7 @@ def test_every_setting_can_be_set_by_file_and_by_variable_and_is_documented(tmp_
             "log.level": "debug",
             "log.format": "json",
             "server.trusted_proxies": "10.0.0.1",
+            **dict.fromkeys(_ADDRESSES, "https://host:8321/below/"),
             "events.feedback_link_key": "k" * 32,
             "events.feedback_link_origins": "https://app.example.com,http://localhost:3000",
             "oidc.issuer": "https://id.example.com",
@@ -389,3 +399,23 @@ def test_passwords_in_urls_are_masked_where_settings_are_shown(tmp_path: Path) -
 def test_proxies_are_addresses(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"server\.trusted_proxies"):
         load_settings(environ={"COALMINE_SERVER_TRUSTED_PROXIES": "10.0.0.1,*"}, directory=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "host:8321",
+        "http://",
+        "http://[::1",
+        "http://host:port",
+        "http://host:99999",
+        "ftp://host",
+        "http://a b",
+    ],
+)
+def test_an_address_of_http_is_one(tmp_path: Path, url: str) -> None:
+    for name in _ADDRESSES:
+        with pytest.raises(ConfigurationError, match="write http://HOST:PORT") as caught:
+            load_settings(environ={VARIABLES[name]: url}, directory=tmp_path)
+        assert name in str(caught.value)
+        load_settings(environ={VARIABLES[name]: "http://[::1]:8321"}, directory=tmp_path)

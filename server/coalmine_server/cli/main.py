@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TextIO, cast
+from typing import NoReturn, TextIO, cast
 
 from coalmine_schemas.errors import CoalmineError
 from coalmine_schemas.safe_text import PrintableStream, masked
@@ -15,25 +15,34 @@ from coalmine_server.cli.quick_end import end_quickly
 from coalmine_server.errors import ConfigurationError, DiskFull, ExitCode, exit_code_of, is_of_full_disk
 
 _EXTRA_OF_MODULE = {
+    "alembic": "server",
     "altair": "dashboards",
-    "streamlit": "dashboards",
     "coalmine_dashboards": "dashboards",
     "confluent_kafka": "kafka",
     "duckdb": "server",
     "fastapi": "server",
+    "httpcore2": "server",
+    "jsonschema_rs": "server",
     "mcp": "mcp",
     "mcp_types": "mcp",
     "numpy": "server",
+    "opentelemetry": "server",
     "polars": "server",
     "prometheus_client": "server",
+    "psycopg": "server",
     "pyarrow": "server",
     "pydantic": "server",
     "pyruhvro": "server",
+    "regex": "server",
     "rich": "server",
-    "semver": "server",
     "scipy": "server",
+    "semver": "server",
+    "slack_sdk": "server",
+    "sqlalchemy": "server",
+    "stamina": "server",
     "starlette": "server",
     "statsmodels": "server",
+    "streamlit": "dashboards",
     "structlog": "server",
     "typer": "server",
     "uvicorn": "server",
@@ -68,9 +77,9 @@ def main() -> None:
         importlib.import_module("coalmine_server.cli.app").app()
     except ModuleNotFoundError as error:
         missing = (error.name or "").split(".")[0]
-        if missing not in _EXTRA_OF_MODULE:
-            raise
-        extra = _EXTRA_OF_MODULE[missing]
+        extra = _EXTRA_OF_MODULE.get(missing)
+        if extra is None:
+            _fail_by_fault()
         _fail(
             ConfigurationError(
                 f"this needs {missing}, which is not installed", f"run: pip install 'coalmine[{extra}]'"
@@ -84,15 +93,14 @@ def main() -> None:
         # Whoever read our output has gone (`| head`). Python would complain once more on closing it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.OK)
-    except Exception as error:  # noqa: BLE001 - not with 1, which is the answer of a check or of the gate
+    except Exception as error:  # noqa: BLE001
         if is_of_full_disk(error):
             _fail(DiskFull(f"the disk is full: {error}\nmake room, and run the command again"))
         if isinstance(error, OSError) and error.errno in _OF_PLACES and error.filename is not None:
             _fail(
                 ConfigurationError(f"{error.filename}: {error.strerror}", "mend that, or name another place")
             )
-        traceback.print_exc()
-        sys.exit(ExitCode.FAULT)
+        _fail_by_fault()
 
 
 def _open_closed_streams() -> None:
@@ -102,6 +110,12 @@ def _open_closed_streams() -> None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until the end
 
 
-def _fail(error: CoalmineError) -> None:
+def _fail(error: CoalmineError) -> NoReturn:
     print(f"coalmine: {masked(str(error))}", file=sys.stderr)  # noqa: T201 - rich may be what is missing
     sys.exit(exit_code_of(error))
+
+
+def _fail_by_fault() -> NoReturn:
+    """Prints the error at hand, and ends not with 1, which is the answer of a check or of the gate."""
+    traceback.print_exc()
+    sys.exit(ExitCode.FAULT)

@@ -50,7 +50,12 @@ class Client:
             patience_s: How long to go on asking a server that waits for something or takes over. One that is
                 at work to start is asked without a limit.
             transport: What carries requests; HTTP if None.
+
+        Raises:
+            ConfigurationError: The token cannot be sent.
         """
+        if token is not None and not (token.isascii() and token.isprintable()):
+            raise ConfigurationError("the token has characters that no token has", "check COALMINE_TOKEN")
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self.url = url.rstrip("/")
         self._has_token = token is not None
@@ -138,6 +143,8 @@ class Client:
         body: object = None,
         slow: bool = False,
     ) -> Any:  # noqa: ANN401 - JSON
+        if "//" in path or path.endswith("/"):
+            raise ConfigurationError("a name is empty", "name what is meant")
         given: Any = {name: value for name, value in (parameters or {}).items() if value is not None}
         began, said = time.monotonic(), False
         deadline = began + self._patience_s

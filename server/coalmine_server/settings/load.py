@@ -136,7 +136,8 @@ def _settings_file(
     if named is not None:
         named = expanded(named)
         if not named.is_file():
-            raise ConfigurationError(f"settings file {named} does not exist")
+            is_what = "is not a file" if named.exists() else "does not exist"
+            raise ConfigurationError(f"settings file {named} {is_what}")
         return named
     home = home_of(str(given.get("home") or ""), environ)
     for candidate in (directory / FILE_NAME, home / FILE_NAME):

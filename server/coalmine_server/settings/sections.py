@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from coalmine_schemas.limits import LEAST_KEY_CHARS
 
@@ -14,6 +14,21 @@ class Section(BaseModel):
     """A table of `coalmine.toml`: frozen; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def _checked_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, half of an IPv6 address
+        usable = False
+    if not usable or not value.isprintable() or " " in value:
+        raise ValueError("write http://HOST:PORT or https://HOST")
+    return value
+
+
+Url = Annotated[str, AfterValidator(_checked_url)]
+"""Address of something that speaks HTTP."""
 
 
 class KafkaSettings(Section):
@@ -82,9 +97,9 @@ class ServerSettings(Section):
     """Address to listen on. Every route except health needs a token, on any address."""
     port: int = Field(default=8321, ge=0, le=65535)
     """Port to listen on; 0 picks a free one."""
-    url: str | None = None
+    url: Url | None = None
     """URL of the server for commands and dashboards; the server of this `home` if unset."""
-    advertised_url: str | None = None
+    advertised_url: Url | None = None
     """URL of this server for other machines: what servers on the same registry say where to ask instead of
     them; the address it listens on if unset."""
     shutdown_timeout_s: float = Field(default=20.0, gt=0)
@@ -123,7 +138,7 @@ class RolloutSettings(Section):
 
     most_at_once: int = Field(default=5, ge=1, le=1_000)
     """Rollouts that may hold places in one environment at the same time; others wait or are refused."""
-    ping_url: str | None = None
+    ping_url: Url | None = None
     """URL that is asked once a minute while rollouts are decided about, of a service that raises an alarm
     when it hears nothing; none if unset."""
 
@@ -133,7 +148,7 @@ class AlertsSettings(Section):
 
     file: Path | None = None
     """File of rules, channels and owners; `<home>/alerts.yaml`, if there is one, if unset."""
-    dashboard_url: str | None = None
+    dashboard_url: Url | None = None
     """URL of the dashboard that messages link to; that of this machine if unset."""
     evaluate_every_s: float = Field(default=10.0, ge=1, le=300)
     """How often rules are evaluated."""
@@ -157,11 +172,11 @@ class EvalsSettings(Section):
 
     openai_api_key: SecretStr | None = None
     """Key of OpenAI, or of what speaks its API at `openai_base_url`; `OPENAI_API_KEY` if unset."""
-    openai_base_url: str | None = None
+    openai_base_url: Url | None = None
     """Base URL of that API; `OPENAI_BASE_URL`, else OpenAI's own, if unset."""
     anthropic_api_key: SecretStr | None = None
     """Key of Anthropic; `ANTHROPIC_API_KEY` if unset."""
-    anthropic_base_url: str | None = None
+    anthropic_base_url: Url | None = None
     """Base URL of Anthropic's API; `ANTHROPIC_BASE_URL`, else Anthropic's own, if unset."""
     run_by_itself: bool = True
     """True: the server runs the suites of a prompt when a version is registered, another model answers, or
@@ -195,7 +210,7 @@ class DashboardSettings(Section):
     """Address to listen on."""
     port: int = Field(default=8501, ge=0, le=65535)
     """Port to listen on."""
-    answers_url: str | None = None
+    answers_url: Url | None = None
     """URL of a replica (`coalmine serve answers`) that pages ask, with the viewer's token; what people do
     goes to the server. The server if unset."""
 
@@ -231,7 +246,7 @@ class EventsSettings(Section):
     """Events that an app, and a token, may send in a minute, and at once."""
     feedback_link_key: SecretStr | None = Field(default=None, min_length=LEAST_KEY_CHARS)
     """Secret that feedback links are signed with, the same in services that make them; no links if unset."""
-    feedback_link_url: str | None = None
+    feedback_link_url: Url | None = None
     """URL under which people reach the server, for links that commands make; `server.url` if unset."""
     feedback_link_origins: str = ""
     """Origins of pages whose scripts may send thumbs, `https://a.example.com,https://b.example.com`."""

@@ -4,7 +4,9 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,10 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from coalmine_server.cli.app import app
-from coalmine_server.cli.main import main
+from coalmine_server.cli.main import _EXTRA_OF_MODULE, main
 from tests.support.doubles.small_disk import make_read_only, mounted_disk
 from tests.support.processes.coalmine_process import COMMAND, coalmine, coalmine_json, environment
+from tests.support.repository.tree import ROOT
 
 HEAVY = [
     "duckdb",
@@ -95,6 +98,8 @@ def test_help_loads_nothing_heavy(home: Path) -> None:
         ("duckdb", ["versions"], "server"),
         ("pydantic", ["settings", "show"], "server"),
         ("streamlit", ["dashboard"], "dashboards"),
+        ("sqlalchemy", ["alerts", "list"], "server"),
+        ("regex", ["suite", "check", "."], "server"),
     ],
 )
 def test_a_missing_extra_is_named(home: Path, missing: str, arguments: list[str], extra: str) -> None:
@@ -114,6 +119,21 @@ def test_a_missing_extra_is_named(home: Path, missing: str, arguments: list[str]
     assert result.returncode == 2
     assert f"pip install 'coalmine[{extra}]'" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_an_extra_is_known_of_each_module_that_the_commands_may_miss() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [
+        line
+        for extra in ("cli", "prompts", "server", "evals", "kafka", "dashboards", "mcp")
+        for line in extras["optional-dependencies"][extra]
+    ]
+    wanted = {re.split(r"[\[<>=]", line)[0].lower() for line in lines} - {"coalmine", "httpx2"}
+    modules: dict[str, set[str]] = {}
+    for module, distributions in packages_distributions().items():
+        for distribution in distributions:
+            modules.setdefault(distribution.lower().replace("_", "-"), set()).add(module)
+    assert {name for name in wanted if not modules[name] & set(_EXTRA_OF_MODULE)} == set()
 
 
 @pytest.mark.parametrize(
@@ -256,14 +276,15 @@ def test_version_is_that_of_the_distribution(home: Path) -> None:
     assert re.fullmatch(r"coalmine \d+\.\d+\.\d+\n", coalmine("--version", home=home).stdout)
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError("in a sum"), ModuleNotFoundError("No module", name="x")])
 def test_a_fault_of_ours_has_an_exit_code_that_is_no_answer(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fault() -> None:
-        raise ZeroDivisionError("in a sum")
+        raise error
 
     monkeypatch.setattr("coalmine_server.cli.app.app", fault)
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 70
-    assert capsys.readouterr().err.endswith("ZeroDivisionError: in a sum\n")
+    assert capsys.readouterr().err.endswith(f"{type(error).__name__}: {error}\n")

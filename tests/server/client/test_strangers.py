@@ -29,3 +29,19 @@ def test_a_name_that_fits_no_url_is_not_taken_for_a_wrong_address() -> None:
         client.get(f"/v1/prompts/{'x' * 100_000}")
     assert "give shorter names" in str(caught.value)
     client.close()
+
+
+@pytest.mark.parametrize("token", ["caf\u00e9", "a\nb", "a\x00"])
+def test_a_token_that_cannot_be_sent_is_refused(token: str) -> None:
+    with pytest.raises(ConfigurationError, match="check COALMINE_TOKEN") as caught:
+        Client("http://127.0.0.1:9", token)
+    assert token not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/v1/prompts/", "/v1/prompts//versions/1.0.0"])
+def test_an_empty_name_is_said_and_not_asked_for(httpserver: HTTPServer, path: str) -> None:
+    client = Client(httpserver.url_for("").rstrip("/"), "token")
+    with pytest.raises(ConfigurationError, match="a name is empty"):
+        client.get(path)
+    assert httpserver.log == []
+    client.close()
