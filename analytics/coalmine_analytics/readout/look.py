@@ -92,7 +92,7 @@ def read_out(
         better=_continue(weighed.better, known, "better"),
     )
     srm = sample_ratio(sums, plan, earlier.readout)
-    units, requests = sums.units.sum(axis=(0, 2)), sums.x[sums.metrics.index("requests")].sum(axis=(0, 2))
+    units, requests = sums.units_of_arms, sums.x[sums.metrics.index("requests")].sum(axis=(0, 2))
     no_control_since = plan.no_control_since(control_name, sums.epochs)
     waiting = [is_waiting(metric, sums.metrics) or returns(metric) for metric in metrics]
     settled = [is_settled(int(units[index]), before, taken_at, plan.min_units) for index in others]
@@ -174,6 +174,7 @@ def read_out(
         begun_anew=None if before is None else before.begun_anew,
         srm=srm,
         arms=tuple(arms),
+        left_out_requests=sums.left_out_requests,
     )
 
 

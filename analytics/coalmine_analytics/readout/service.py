@@ -29,6 +29,7 @@ from coalmine_consumers.experiments import (
     allocations,
     append_look,
     deployment_changes,
+    different_units,
     experiment_sums,
     experiments,
     last_batch,
@@ -160,6 +161,7 @@ class Readouts:
                 y=0.0 * sums.y,
                 units=0 * sums.units,
                 first_units=0 * sums.first_units,
+                different_units=None,
                 segments=None,
             )
             readout = replace(
@@ -242,6 +244,9 @@ class Readouts:
             deployed = self._allocations(snapshot, experiment, sums.through_ingest_id)
             plan = self._plans.plan_of(experiment).with_deployed(deployed)
             requests = sums.requests
+            sums = plan.part_of(sums)
+            if not sums.requests:
+                return None
             segments = segment_sums(
                 snapshot,
                 experiment,
@@ -253,9 +258,13 @@ class Readouts:
             # A planned arm without any unit stays in: that it gets no units is a finding.
             sums = sums.with_arms(plan.arms_of(sums.epochs))
             if anew is not None:
-                old = self._sums_at(snapshot, experiment, anew.at)
+                old = plan.part_of(self._sums_at(snapshot, experiment, anew.at))
                 sums = since(sums, old, units_since(snapshot, sums, anew.at))
-            old_sums = [self._sums_at(snapshot, experiment, at) for at in borders]
+            old_sums = [plan.part_of(self._sums_at(snapshot, experiment, at)) for at in borders]
+            sums = replace(
+                sums, different_units=different_units(snapshot, sums, None if anew is None else anew.at)
+            )
+        old_sums = [each for each in old_sums if each.epochs]
         return _Observed(plan, sums, requests, now, old_sums)
 
     def _allocations(

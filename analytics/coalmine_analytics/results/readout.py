@@ -174,6 +174,7 @@ class ArmReadout:
 
     arm: str
     units: int
+    """Different units: one that was served in several allocation epochs counts once."""
     requests: int
     decision: Decision
     words: str
@@ -248,6 +249,7 @@ class Readout:
     """How a rollback's alpha is divided."""
     control: str
     control_units: int
+    """Different units, likewise."""
     control_requests: int
     control_cache_saving: float | None
     """As in the arms."""
@@ -265,6 +267,8 @@ class Readout:
     """The last time; null if evidence counts from the beginning."""
     srm: SrmReadout
     arms: tuple[ArmReadout, ...]
+    left_out_requests: int = 0
+    """Requests that name an arm or allocation epoch that the experiment never had: they count nowhere."""
 
     @property
     def requests(self) -> int:

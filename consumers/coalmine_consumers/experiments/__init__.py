@@ -21,6 +21,7 @@ from coalmine_consumers.experiments.sums import (
     UNIT_GROUPS,
     ExperimentSums,
     HeavyUnit,
+    different_units,
     experiment_sums,
     units_since,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "allocations",
     "append_look",
     "deployment_changes",
+    "different_units",
     "experiment_sums",
     "experiments",
     "group_sums",

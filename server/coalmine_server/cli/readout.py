@@ -122,6 +122,11 @@ def write_readout(found: "Readout") -> None:
         anew = found.begun_anew
         typer.echo(f"evidence from {anew.at:%Y-%m-%d %H:%M} UTC on ({anew.by}: {anew.reason})")
     typer.echo(f"split: {found.srm.words}")
+    if found.left_out_requests:
+        typer.echo(
+            f"left out: {found.left_out_requests:,} requests that name an arm or an allocation epoch that "
+            f"{found.experiment} never had"
+        )
     for arm in found.arms:
         since = f" (decided at {arm.decided_at:%Y-%m-%d %H:%M} UTC)" if arm.decided_at is not None else ""
         typer.echo(f"\n{arm.arm}, {arm.units:,} units, {arm.requests:,} requests -> {arm.words}{since}")

@@ -81,6 +81,7 @@ class RegistryPlans:
             plan,
             control=record.arms[-1].variant,
             epoch_weights={**plan.epoch_weights, **splits},
+            is_whole=True,
             stopped=record.status == "stopped",
         )
 

@@ -73,6 +73,7 @@ def test_each_epoch_has_the_split_of_its_time(registry: Registry) -> None:
     registry.set_weights(BOB, "tone", {"new": 0.5})
     registry.set_weights(BOB, "tone", {"new": 0.25})
     plan = plans.plan_of("tone")
+    assert plan.is_whole
     assert [plan.weights_of(epoch) for epoch in (1, 2, 3, 4)] == [
         {"new": 0.1, "old": 0.9},
         {"new": 0.5, "old": 0.5},
