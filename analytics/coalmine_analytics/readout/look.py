@@ -12,6 +12,7 @@ from coalmine_analytics.readout.borders import split_at
 from coalmine_analytics.readout.circumstances import (
     Circumstances,
     beyond_margin,
+    is_final,
     is_settled,
     is_waiting,
     rare,
@@ -170,7 +171,8 @@ def read_out(
         else before.epoch_since,
         borders=() if before is None else before.borders,
         no_control_since=no_control_since,
-        final=plan.stopped and before is not None and before.requests == int(requests.sum()),
+        stopped=plan.stopped_at is not None,
+        final=is_final(plan, before, taken_at, requests=int(requests.sum()), is_maturing=sums.is_maturing),
         begun_anew=None if before is None else before.begun_anew,
         srm=srm,
         arms=tuple(arms),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol
 
 from coalmine_analytics.errors import check_alpha, invalid
@@ -30,8 +31,8 @@ class Plan:
     """Chance of ever erring, for each kind of decision."""
     goals: frozenset[str] = frozenset()
     """Metrics of which at least one must be better for a promotion; empty: not being worse is enough."""
-    stopped: bool = False
-    """True: its weights no longer apply, so what it says is settled."""
+    stopped_at: datetime | None = None
+    """Since then its weights no longer apply: what it says is settled once nothing comes any more."""
     min_units: int = 600
     """Units that an arm must have before a promotion, and before it is settled what can be proven."""
     overrides: Mapping[str, MetricOverride] = field(default_factory=dict)

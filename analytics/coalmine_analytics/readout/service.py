@@ -32,6 +32,7 @@ from coalmine_consumers.experiments import (
     different_units,
     experiment_sums,
     experiments,
+    is_maturing,
     last_batch,
     last_look,
     look_at,
@@ -151,7 +152,7 @@ class Readouts:
             seen = self._observe(experiment, None)
             if seen is None:
                 return None
-            if seen.plan.stopped:
+            if seen.plan.stopped_at is not None:
                 raise invalid("experiment", experiment, "it is stopped, and its last readout is kept")
             number = 1 if before is None or before.begun_anew is None else before.begun_anew.number + 1
             sums, now = seen.sums, seen.at
@@ -174,7 +175,7 @@ class Readouts:
     def take_due(self, on_refused: OnRefused = lambda _experiment, _error: None) -> list[Readout]:
         """Look at every experiment that has grown by `GROWTH`, or changed for `LONGEST`; return those looks.
 
-        One that is stopped is read once more when it no longer grows, and not again.
+        One that is stopped is read once more when nothing of it comes or counts any more, and not again.
 
         Args:
             on_refused: Called with an experiment whose plan does not fit; the others continue.
@@ -262,7 +263,9 @@ class Readouts:
                 sums = since(sums, old, units_since(snapshot, sums, anew.at))
             old_sums = [plan.part_of(self._sums_at(snapshot, experiment, at)) for at in borders]
             sums = replace(
-                sums, different_units=different_units(snapshot, sums, None if anew is None else anew.at)
+                sums,
+                different_units=different_units(snapshot, sums, None if anew is None else anew.at),
+                is_maturing=plan.stopped_at is not None and is_maturing(snapshot, sums, now),
             )
         old_sums = [each for each in old_sums if each.epochs]
         return _Observed(plan, sums, requests, now, old_sums)

@@ -23,6 +23,7 @@ from coalmine_consumers.experiments.sums import (
     HeavyUnit,
     different_units,
     experiment_sums,
+    is_maturing,
     units_since,
 )
 from coalmine_consumers.experiments.version_sums import VersionPair, VersionSums, version_sums
@@ -48,6 +49,7 @@ __all__ = [
     "experiment_sums",
     "experiments",
     "group_sums",
+    "is_maturing",
     "last_batch",
     "last_look",
     "look_at",

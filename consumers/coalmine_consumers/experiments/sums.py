@@ -72,6 +72,8 @@ class ExperimentSums:
     """The same in declared segments, if these were read."""
     left_out_requests: int = 0
     """Requests of arms and epochs that were left out."""
+    is_maturing: bool = False
+    """True if requests are too young for what is said of them to count."""
     different_units: IntArray | None = None
     """Different units of each arm over all epochs, shape (A,); None: as if no unit was in two epochs."""
 
@@ -207,6 +209,28 @@ def units_since(source: Source, sums: ExperimentSums, since: datetime) -> IntArr
     at_epoch, at_arm = _places(found["epoch"], sums.epochs), _places(found["arm"], sums.arms)
     units[at_epoch, at_arm, found["unit_group"].to_numpy()] = found["units"].to_numpy()
     return units
+
+
+def is_maturing(source: Source, sums: ExperimentSums, at: datetime) -> bool:
+    """True if something that is known of an experiment counts only once it is older.
+
+    Args:
+        source: The snapshot of the sums.
+        sums: Of the experiment.
+        at: When they are looked at.
+    """
+    found = source.rows(
+        "SELECT max(matures_at) > $at OR $has_outcomes AND (SELECT max(first_event_time) > $exposed_before "
+        "FROM experiment_units WHERE experiment = $experiment) AS is_maturing "
+        "FROM experiment_cells WHERE experiment = $experiment",
+        {
+            "experiment": sums.experiment,
+            "at": at,
+            "has_outcomes": any(name.startswith(PER_UNIT) for name in sums.metrics),
+            "exposed_before": at - timedelta(microseconds=OUTCOME_WINDOW_US),
+        },
+    )
+    return bool(found[0]["is_maturing"])
 
 
 def different_units(source: Source, sums: ExperimentSums, since: datetime | None = None) -> IntArray:

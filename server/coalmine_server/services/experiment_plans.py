@@ -82,7 +82,7 @@ class RegistryPlans:
             control=record.arms[-1].variant,
             epoch_weights={**plan.epoch_weights, **splits},
             is_whole=True,
-            stopped=record.status == "stopped",
+            stopped_at=record.stopped_at,
         )
 
     def _record(self, experiment: str) -> "ExperimentRecord | None":

@@ -19,7 +19,7 @@ from coalmine_consumers.maintenance import rebuild
 from coalmine_consumers.store import Store
 from tests.support.campaign import size
 from tests.support.data.looked_at import CountedPlans, SetClock
-from tests.support.data.store_feed import START, Feed, Row, many_requests, reactions_to, request
+from tests.support.data.store_feed import START, Feed, Row, feedback, many_requests, reactions_to, request
 from tests.support.oracles.store_state import by_hand, freeze_windows, query
 
 COUNT = size(1_000, 3_000)
@@ -321,10 +321,10 @@ def test_a_stopped_experiment_is_read_once_more_and_then_kept(store: Store, cloc
     commit(store, feed, 0)
     (first,) = Readouts(store, PLANS, clock=clock).take_due()
     commit(store, feed, 1)
-    plans = CountedPlans(replace(PLANS.default, stopped=True))
+    plans = CountedPlans(replace(PLANS.default, stopped_at=clock()))
     stopped = Readouts(store, plans, clock=clock)
     (second,) = stopped.take_due()  # what was still under way
-    assert (first.final, second.final) == (False, False)
+    assert (first.final, first.stopped, second.final, second.stopped) == (False, False, False, True)
     clock.move(minutes=61)
     (last,) = stopped.take_due()
     assert last.final
@@ -333,6 +333,33 @@ def test_a_stopped_experiment_is_read_once_more_and_then_kept(store: Store, cloc
     assert stopped.take_due() == []
     assert stopped.current("exp-1") == last
     assert plans.looks == 2
+
+
+def test_reactions_to_the_last_calls_of_a_stopped_experiment_still_count(
+    store: Store, clock: SetClock
+) -> None:
+    calls = [
+        request(unit, clock() - timedelta(minutes=unit % 30), unit_id=f"unit-{unit}", experiment="exp-1")
+        | {"variant": "control" if unit % 2 else "treatment", "allocation_epoch": 1}
+        for unit in range(400)
+    ]
+    feed, said = Feed(), {"thumbs": "up"}
+    freeze_windows(store, "exp-1", hours=3)
+    store.commit(feed.batch(calls))
+    readouts = Readouts(store, FixedPlans(replace(PLANS.default, stopped_at=clock())), clock=clock)
+    assert metric(readouts.current("exp-1"), "quality").verdict == "not enough data"
+    clock.move(minutes=2)  # who looks at the page must not end it
+    at_once = readouts.current("exp-1")
+    clock.move(hours=2)
+    store.commit(feed.batch((), [feedback(n, each, **said) for n, each in enumerate(calls)]))
+    before = readouts.current("exp-1")
+    clock.move(hours=3)
+    after = readouts.current("exp-1")
+    assert at_once is not None
+    assert before is not None
+    assert after is not None
+    assert (at_once.final, before.final, after.final) == (False, False, True)
+    assert metric(after, "thumbs_up_rate").control_units == 200
 
 
 def in_epoch(epoch: int, units: range, arm: str | None = None, hours: int = 0) -> list[Row]:
