@@ -343,7 +343,7 @@ def test_reactions_to_the_last_calls_of_a_stopped_experiment_still_count(
         | {"variant": "control" if unit % 2 else "treatment", "allocation_epoch": 1}
         for unit in range(400)
     ]
-    feed, said = Feed(), {"thumbs": "up"}
+    feed = Feed()
     freeze_windows(store, "exp-1", hours=3)
     store.commit(feed.batch(calls))
     readouts = Readouts(store, FixedPlans(replace(PLANS.default, stopped_at=clock())), clock=clock)
@@ -351,7 +351,7 @@ def test_reactions_to_the_last_calls_of_a_stopped_experiment_still_count(
     clock.move(minutes=2)  # who looks at the page must not end it
     at_once = readouts.current("exp-1")
     clock.move(hours=2)
-    store.commit(feed.batch((), [feedback(n, each, **said) for n, each in enumerate(calls)]))
+    store.commit(feed.batch((), [feedback(n, each, thumbs="up") for n, each in enumerate(calls)]))
     before = readouts.current("exp-1")
     clock.move(hours=3)
     after = readouts.current("exp-1")
