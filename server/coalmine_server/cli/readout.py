@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coalmine_schemas.plain_number import plain_number
+from coalmine_schemas.prompts import percent
 from coalmine_server.cli.options import (
     EnvironmentOption,
     FirstArgument,
@@ -114,7 +115,7 @@ def write_readout(found: "Readout") -> None:
     """A readout, for people: the decision first, then what it depends on, then the rest."""
     typer.echo(
         f"{found.experiment}: arm {found.control} is the control, {found.control_units:,} units and "
-        f"{found.control_requests:,} requests; {1 - found.alpha:.0%} intervals that hold at every look; "
+        f"{found.control_requests:,} requests; {percent(1 - found.alpha)} intervals that hold at every look; "
         f"chance of rolling back a good version {found.alpha:g}, of it {found.budget.overall:g} here and the "
         "rest for segments and limits"
     )

@@ -105,6 +105,11 @@ def test_the_command_says_what_to_do_and_why(told: dict[str, Any], shop: Path) -
     assert "zeal ** (goal)" in text
 
 
+def test_the_intervals_are_told_as_they_are(told: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    write_readout(replace(read_as(Readout, told), alpha=0.004))
+    assert "99.6% intervals" in capsys.readouterr().out  # and not 100 %
+
+
 def test_requests_that_were_left_out_are_told(
     told: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
