@@ -19,8 +19,8 @@ AUTO_MDE = 0.2
 LEAST_MDE = 0.02
 """Of one that comes of a margin relative to control's value, in standard deviations between units.
 
-A score between -1 and 1 may be 0.001 in the mean. A test that is sharpest at 3 % of that takes very many units
-to see a change of a whole standard deviation.
+A score between -1 and 1 may be 0.001 in the mean. A test that is sharpest at 3 % of that takes very many
+units to see a change of a whole standard deviation.
 """
 
 BETTER: Mapping[Direction, float] = {"higher": 1.0, "lower": -1.0, "same": 0.0, "unknown": 1.0}
