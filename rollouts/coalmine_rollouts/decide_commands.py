@@ -5,7 +5,7 @@ from typing import Final
 
 from coalmine_registry.roles import is_same_person
 from coalmine_rollouts.decision import Decision, ended, stays, to_everybody
-from coalmine_rollouts.inputs import Inputs, Row
+from coalmine_rollouts.inputs import Inputs, Row, is_by_hand
 from coalmine_rollouts.plan import COMPLETE
 from coalmine_rollouts.records import Command, CommandKind, Rollout, State
 from coalmine_schemas.prompts import percent
@@ -61,7 +61,7 @@ def command(row: Row, inputs: Inputs) -> Decision | None:
         case "pause":
             decision = _paused(row, given)
         case "resume":
-            return _resumed(row, given)
+            return _resumed(row, given, inputs)
         case "approve":
             return _approved(row, given)
         case "promote_force":
@@ -82,11 +82,12 @@ def _paused(row: Row, given: Command) -> Decision:
     return Decision(kind="pause", to_state="paused", to_stage=stage, reasons=(_reason(given),), held={})
 
 
-def _resumed(row: Row, given: Command) -> Decision:
+def _resumed(row: Row, given: Command, inputs: Inputs) -> Decision:
     """Goes on in its stage, or in the one that the person names; the clock restarts."""
     rollout, plan = row.rollout, row.rollout.plan
     named = given.arguments.get("stage")
     manual = any(reason.startswith("manual_weights") for reason in rollout.reasons)
+    manual |= inputs.place is not None and is_by_hand(row, inputs.place)  # in a pause
     if named is None and manual:
         return refused(row, given, "weights were set by hand: say which stage this is, from 0")
     stage = rollout.stage if named is None else int(named)

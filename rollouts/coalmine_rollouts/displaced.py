@@ -2,7 +2,7 @@
 
 from coalmine_rollouts.decide_commands import ALWAYS
 from coalmine_rollouts.decision import Decision, ended, is_alone
-from coalmine_rollouts.inputs import Inputs, Place, Row
+from coalmine_rollouts.inputs import Inputs, Place, Row, is_by_hand
 from coalmine_schemas.prompts import percent
 
 
@@ -36,12 +36,9 @@ def _serves(place: Place, row: Row) -> bool:
 
 
 def _weights(row: Row, place: Place) -> Decision | None:
-    rollout = row.rollout
-    planned = rollout.plan.weight(rollout.stage)
-    if rollout.mode == "advise" or place.weight is None:
+    if place.weight is None or not is_by_hand(row, place):
         return None
-    if abs(place.weight - planned) <= 1e-9:
-        return None
+    planned = row.rollout.plan.weight(row.rollout.stage)
     text = f"{_by(place)} gave the treatment {percent(place.weight)} instead of {percent(planned)}"
     return _paused(row, f"manual_weights: {text}; resume with the stage that this is")
 

@@ -146,3 +146,11 @@ class Inputs:
         if self.readout is None:
             return None
         return next((arm for arm in self.readout.arms if arm.arm == TREATMENT), None)
+
+
+def is_by_hand(row: Row, place: Place) -> bool:
+    """Returns True if somebody has given the treatment another share than the plan does in this stage."""
+    rollout = row.rollout
+    if rollout.mode == "advise" or place.weight is None or place.experiment != rollout.id:
+        return False
+    return abs(place.weight - rollout.plan.weight(rollout.stage)) > 1e-9

@@ -20,7 +20,7 @@ def sentence(row: Row, inputs: Inputs) -> str:
             return "waits: " + "; ".join(_text(each) for each in rollout.reasons or ("the next tick",))
         case "paused":
             why = "; ".join(_text(each) for each in rollout.reasons)
-            return f"paused at {_share(row)}: {why}; resume, or abort"
+            return f"paused at {_share_now(row, inputs)}: {why}; resume, or abort"
         case _:
             return _of_progress(row, inputs)
 
@@ -41,6 +41,12 @@ def _share(row: Row) -> str:
     if is_alone(row):
         return "everybody (observational: no control any more)"
     return percent(row.rollout.plan.weight(row.rollout.stage))
+
+
+def _share_now(row: Row, inputs: Inputs) -> str:
+    """What it has, if somebody has given it another share in the pause."""
+    weight = None if inputs.place is None else inputs.place.weight
+    return _share(row) if weight is None or is_alone(row) else percent(weight)
 
 
 def _next(rollout: Rollout) -> str:

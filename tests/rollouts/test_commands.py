@@ -405,6 +405,24 @@ def test_weights_by_hand_pause_it_and_resuming_says_which_stage_this_is(
     assert weight(registry) == 0.5
 
 
+def test_weights_by_hand_in_a_pause_are_not_undone_by_resuming(
+    registry: Registry, rollouts: Rollouts, world: World
+) -> None:
+    made = start(rollouts)
+    rollouts.pause(BOB, made.id, reason="looks odd")
+    world.minutes(1)
+    registry.set_weights(CLEO, made.id, {"treatment": 0.01}, override=True, reason="less of it")
+    world.minutes(1)
+    assert "paused at 1%: " in world.controller.status(made.id).sentence
+    asked = rollouts.resume(BOB, made.id)
+    world.minutes(1)
+    assert "say which stage" in (rollouts.command(asked.id).answer or "")
+    assert (rollouts.rollout(made.id).state, weight(registry)) == ("paused", 0.01)
+    rollouts.resume(BOB, made.id, stage=0)
+    world.minutes(1)
+    assert (rollouts.rollout(made.id).state, weight(registry)) == ("running", 0.1)
+
+
 @pytest.mark.parametrize("act", ["rollback", "panic", "stop"])
 def test_a_person_who_goes_back_ends_it_and_nothing_is_undone(
     registry: Registry, rollouts: Rollouts, world: World, act: str

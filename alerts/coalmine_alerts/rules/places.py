@@ -147,7 +147,7 @@ class SampleRatio(DefaultRule):
                 story=story,
                 value=readout.srm.p,
                 recovered=not readout.srm.mismatch,
-                ended=readout.final,
+                ended=readout.stopped,
             )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from coalmine_analytics.arrays import BoolArray, IntArray
 from coalmine_analytics.metrics import Metric
+from coalmine_analytics.readout.plan import Plan
 from coalmine_analytics.readout.scales import worsening
 from coalmine_analytics.readout.strata import Strata
 from coalmine_analytics.results.readout import MetricReadout, Readout
@@ -17,6 +18,9 @@ RARE_SHARE = 0.01
 """A metric that fewer than one in a hundred units have in both arms is not applicable."""
 SETTLED_AFTER = timedelta(hours=1)
 """From the first look on: scores and feedback come later than requests, and may count later still."""
+
+UNDER_WAY = timedelta(hours=1)
+"""After an experiment was stopped, for the events of its last calls to come in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +48,25 @@ def is_waiting(metric: Metric, cells: Collection[str]) -> bool:
     """True if a metric that counts against a reference has values, but no reference yet."""
     measure = metric.cells.removesuffix(".capped").removesuffix(".over_cap").removesuffix(".over_p95")
     return metric.cells not in cells and measure != metric.cells and measure in cells
+
+
+def is_final(
+    plan: Plan, before: Readout | None, taken_at: datetime, *, requests: int, is_maturing: bool
+) -> bool:
+    """True if nothing will change any more, for the experiment was stopped a while ago.
+
+    Calls that were under way then have ended, and reactions to the last of them are old enough to count.
+
+    Args:
+        plan: Knows when it was stopped.
+        before: The look before.
+        taken_at: Time of this look.
+        requests: At this look.
+        is_maturing: True if something counts only later.
+    """
+    if plan.stopped_at is None or taken_at - plan.stopped_at < UNDER_WAY or is_maturing:
+        return False
+    return before is not None and before.requests == requests
 
 
 def returns(metric: Metric) -> bool:

@@ -40,7 +40,9 @@ def limits_of(
     broken = evidence.broken(plan.budget.limits, limit.size * len(arms))
     if parts is not sums:
         bad, values = _counted(sums, plan)
-    units = np.minimum(sums.units, values)
+    # Who came back in another epoch is one unit: what is counted by epoch is more by that.
+    once = sums.units_of_arms / np.maximum(sums.units.sum(axis=(0, 2)), 1)
+    units = np.minimum(sums.units, values) * once[:, None]
     share = np.divide(bad, values, out=np.zeros(values.shape), where=values > 0)
     bad_units, all_units = (each.sum(axis=(1, 3)) for each in (share * units, units))  # (L, A)
     return [
@@ -49,9 +51,9 @@ def limits_of(
                 name=name,
                 limit=float(limit[row]),
                 bad_units=round(bad_units[row, index]),
-                units=int(all_units[row, index]),
+                units=round(all_units[row, index]),
                 control_bad_units=round(bad_units[row, control]),
-                control_units=int(all_units[row, control]),
+                control_units=round(all_units[row, control]),
                 log_e=_finite(float(evidence.log_e[row, column])),
                 broken=bool(broken[row, column]),
             )

@@ -12,6 +12,7 @@ from coalmine_analytics.readout.borders import split_at
 from coalmine_analytics.readout.circumstances import (
     Circumstances,
     beyond_margin,
+    is_final,
     is_settled,
     is_waiting,
     rare,
@@ -92,7 +93,7 @@ def read_out(
         better=_continue(weighed.better, known, "better"),
     )
     srm = sample_ratio(sums, plan, earlier.readout)
-    units, requests = sums.units.sum(axis=(0, 2)), sums.x[sums.metrics.index("requests")].sum(axis=(0, 2))
+    units, requests = sums.units_of_arms, sums.x[sums.metrics.index("requests")].sum(axis=(0, 2))
     no_control_since = plan.no_control_since(control_name, sums.epochs)
     waiting = [is_waiting(metric, sums.metrics) or returns(metric) for metric in metrics]
     settled = [is_settled(int(units[index]), before, taken_at, plan.min_units) for index in others]
@@ -170,10 +171,12 @@ def read_out(
         else before.epoch_since,
         borders=() if before is None else before.borders,
         no_control_since=no_control_since,
-        final=plan.stopped and before is not None and before.requests == int(requests.sum()),
+        stopped=plan.stopped_at is not None,
+        final=is_final(plan, before, taken_at, requests=int(requests.sum()), is_maturing=sums.is_maturing),
         begun_anew=None if before is None else before.begun_anew,
         srm=srm,
         arms=tuple(arms),
+        left_out_requests=sums.left_out_requests,
     )
 
 

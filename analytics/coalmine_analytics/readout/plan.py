@@ -2,16 +2,20 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol
 
 from coalmine_analytics.errors import check_alpha, invalid
 from coalmine_analytics.metrics import MetricOverride
 from coalmine_analytics.results.readout import AlphaBudget
+from coalmine_consumers.experiments import ExperimentSums
 
 Weights = Mapping[str, float]
 """Planned share of units by arm, in any scale."""
 
 
+_NO_EPOCH = 0
+"""Of requests that name none."""
 _BUDGET = (0.8, 0.18, 0.02)
 """Shares of a rollback's alpha: metrics over all units, declared segments, absolute limits."""
 
@@ -27,8 +31,8 @@ class Plan:
     """Chance of ever erring, for each kind of decision."""
     goals: frozenset[str] = frozenset()
     """Metrics of which at least one must be better for a promotion; empty: not being worse is enough."""
-    stopped: bool = False
-    """True: its weights no longer apply, so what it says is settled."""
+    stopped_at: datetime | None = None
+    """Since then its weights no longer apply: what it says is settled once nothing comes any more."""
     min_units: int = 600
     """Units that an arm must have before a promotion, and before it is settled what can be proven."""
     overrides: Mapping[str, MetricOverride] = field(default_factory=dict)
@@ -41,6 +45,8 @@ class Plan:
     """Planned split in every epoch that `epoch_weights` does not name; None: unknown."""
     epoch_weights: Mapping[int, Weights] = field(default_factory=dict)
     """Planned split by allocation epoch."""
+    is_whole: bool = False
+    """True: `epoch_weights` names every epoch and arm there is: what names others is a mistake."""
 
     def __post_init__(self) -> None:
         check_alpha(self.alpha)
@@ -92,6 +98,13 @@ class Plan:
                 break
             found = epoch
         return found
+
+    def part_of(self, sums: ExperimentSums) -> ExperimentSums:
+        """The sums without epochs and arms that the experiment never had: a slip is no broken split."""
+        if not self.is_whole:
+            return sums
+        arms = {arm for weights in self.epoch_weights.values() for arm in weights}
+        return sums.only({_NO_EPOCH, *self.epoch_weights}, arms)
 
     def arms_of(self, epochs: Iterable[int]) -> frozenset[str]:
         """Arms that were to get units in these epochs, and control wherever a split names it."""

@@ -69,7 +69,7 @@ class Rows:
         )
         scales = look.scales
         self._scales = _plain(mde=scales.mde, margin=scales.margin, tolerance=scales.tolerance)
-        self._units = look.sums.units.sum(axis=(0, 2)).tolist()
+        self._units = look.sums.units_of_arms.tolist()
         self._with_value = [
             each.tolist() for each in (look.strata.latest_units_treatment, look.strata.latest_units_control)
         ]

@@ -16,6 +16,13 @@ from coalmine_analytics.results.verdicts import Direction
 AUTO_MDE = 0.2
 """Minimum detectable effect in standard deviations between units, where neither mde nor margin gives one."""
 
+LEAST_MDE = 0.02
+"""Of one that comes of a margin relative to control's value, in standard deviations between units.
+
+A score between -1 and 1 may be 0.001 in the mean. A test that is sharpest at 3 % of that takes very many
+units to see a change of a whole standard deviation.
+"""
+
 BETTER: Mapping[Direction, float] = {"higher": 1.0, "lower": -1.0, "same": 0.0, "unknown": 1.0}
 """As `Worsening` takes it; what comes of `unknown` is not used."""
 
@@ -76,5 +83,7 @@ def first_mde(
     mde = np.where(relative, value * np.abs(control), value)
     # With the units split as they are, the standard error shrinks with their number: n p (1 - p) se^2.
     spread = effect.standard_error * np.sqrt(units / 4.0)
+    of_margin = np.array([[metric.mde is None and metric.margin.relative] for metric in metrics])
+    mde = np.where(of_margin & (mde > 0), np.maximum(mde, LEAST_MDE * spread), mde)
     mde = np.where(mde > 0, mde, AUTO_MDE * spread)  # relative to a control value of 0
     return np.where((effect.usable | effect.identical) & (mde > 0), mde, np.nan)

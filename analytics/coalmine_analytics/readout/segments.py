@@ -101,7 +101,7 @@ def segments_of(
     adjusted = np.full(p.shape, np.nan)
     judged = ~np.isnan(p)
     adjusted[judged] = holm(p[judged])
-    units, requests = sums.units.sum(axis=(0, 2)), sums.x[sums.metrics.index("requests")].sum(axis=(0, 2))
+    units, requests = sums.units_of_arms, sums.x[sums.metrics.index("requests")].sum(axis=(0, 2))
     shown: list[list[SegmentReadout]] = [[] for _ in arms]
     for at, segment in enumerate(found):
         estimated = _units(segment, units, requests)

@@ -29,8 +29,10 @@ from coalmine_consumers.experiments import (
     allocations,
     append_look,
     deployment_changes,
+    different_units,
     experiment_sums,
     experiments,
+    is_maturing,
     last_batch,
     last_look,
     look_at,
@@ -150,7 +152,7 @@ class Readouts:
             seen = self._observe(experiment, None)
             if seen is None:
                 return None
-            if seen.plan.stopped:
+            if seen.plan.stopped_at is not None:
                 raise invalid("experiment", experiment, "it is stopped, and its last readout is kept")
             number = 1 if before is None or before.begun_anew is None else before.begun_anew.number + 1
             sums, now = seen.sums, seen.at
@@ -160,6 +162,7 @@ class Readouts:
                 y=0.0 * sums.y,
                 units=0 * sums.units,
                 first_units=0 * sums.first_units,
+                different_units=None,
                 segments=None,
             )
             readout = replace(
@@ -172,7 +175,7 @@ class Readouts:
     def take_due(self, on_refused: OnRefused = lambda _experiment, _error: None) -> list[Readout]:
         """Look at every experiment that has grown by `GROWTH`, or changed for `LONGEST`; return those looks.
 
-        One that is stopped is read once more when it no longer grows, and not again.
+        One that is stopped is read once more when nothing of it comes or counts any more, and not again.
 
         Args:
             on_refused: Called with an experiment whose plan does not fit; the others continue.
@@ -242,6 +245,9 @@ class Readouts:
             deployed = self._allocations(snapshot, experiment, sums.through_ingest_id)
             plan = self._plans.plan_of(experiment).with_deployed(deployed)
             requests = sums.requests
+            sums = plan.part_of(sums)
+            if not sums.requests:
+                return None
             segments = segment_sums(
                 snapshot,
                 experiment,
@@ -253,9 +259,15 @@ class Readouts:
             # A planned arm without any unit stays in: that it gets no units is a finding.
             sums = sums.with_arms(plan.arms_of(sums.epochs))
             if anew is not None:
-                old = self._sums_at(snapshot, experiment, anew.at)
+                old = plan.part_of(self._sums_at(snapshot, experiment, anew.at))
                 sums = since(sums, old, units_since(snapshot, sums, anew.at))
-            old_sums = [self._sums_at(snapshot, experiment, at) for at in borders]
+            old_sums = [plan.part_of(self._sums_at(snapshot, experiment, at)) for at in borders]
+            sums = replace(
+                sums,
+                different_units=different_units(snapshot, sums, None if anew is None else anew.at),
+                is_maturing=plan.stopped_at is not None and is_maturing(snapshot, sums, now),
+            )
+        old_sums = [each for each in old_sums if each.epochs]
         return _Observed(plan, sums, requests, now, old_sums)
 
     def _allocations(

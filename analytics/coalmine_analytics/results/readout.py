@@ -174,6 +174,7 @@ class ArmReadout:
 
     arm: str
     units: int
+    """Different units: one that was served in several allocation epochs counts once."""
     requests: int
     decision: Decision
     words: str
@@ -248,6 +249,7 @@ class Readout:
     """How a rollback's alpha is divided."""
     control: str
     control_units: int
+    """Different units, likewise."""
     control_requests: int
     control_cache_saving: float | None
     """As in the arms."""
@@ -258,13 +260,17 @@ class Readout:
     borders: tuple[datetime, ...]
     """Times of looks within epochs from which on harm is looked for anew, oldest first."""
     final: bool
-    """True if the experiment is stopped, and this its last look."""
+    """True if this is the last look: the experiment was stopped, and nothing comes or counts later."""
     no_control_since: int | None
     """The allocation epoch from which on control gets no units: nothing can be compared since."""
     begun_anew: BegunAnew | None
     """The last time; null if evidence counts from the beginning."""
     srm: SrmReadout
     arms: tuple[ArmReadout, ...]
+    stopped: bool = False
+    """True if the experiment was stopped: reactions to its last calls may still count."""
+    left_out_requests: int = 0
+    """Requests that name an arm or allocation epoch that the experiment never had: they count nowhere."""
 
     @property
     def requests(self) -> int:

@@ -21,7 +21,9 @@ from coalmine_consumers.experiments.sums import (
     UNIT_GROUPS,
     ExperimentSums,
     HeavyUnit,
+    different_units,
     experiment_sums,
+    is_maturing,
     units_since,
 )
 from coalmine_consumers.experiments.version_sums import VersionPair, VersionSums, version_sums
@@ -43,9 +45,11 @@ __all__ = [
     "allocations",
     "append_look",
     "deployment_changes",
+    "different_units",
     "experiment_sums",
     "experiments",
     "group_sums",
+    "is_maturing",
     "last_batch",
     "last_look",
     "look_at",

@@ -1,7 +1,7 @@
 """The sums of one experiment, as dense arrays."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -70,11 +70,40 @@ class ExperimentSums:
     """The heaviest first."""
     segments: "SegmentSums | None" = None
     """The same in declared segments, if these were read."""
+    left_out_requests: int = 0
+    """Requests of arms and epochs that were left out."""
+    is_maturing: bool = False
+    """True if requests are too young for what is said of them to count."""
+    different_units: IntArray | None = None
+    """Different units of each arm over all epochs, shape (A,); None: as if no unit was in two epochs."""
+
+    @property
+    def units_of_arms(self) -> IntArray:
+        """Different units of each arm, shape (A,)."""
+        return self.units.sum(axis=(0, 2)) if self.different_units is None else self.different_units
 
     @property
     def requests(self) -> int:
         """Requests in all arms and epochs."""
         return int(self.x[self.metrics.index("requests")].sum()) if "requests" in self.metrics else 0
+
+    def only(self, epochs: Container[int], arms: Container[str]) -> "ExperimentSums":
+        """The same without other epochs and arms; their requests are counted as left out."""
+        of_epochs, of_arms = (
+            [place for place, name in enumerate(names) if name in kept]
+            for names, kept in ((self.epochs, epochs), (self.arms, arms))
+        )
+        at = np.ix_(of_epochs, of_arms)
+        kept = replace(
+            self,
+            epochs=tuple(self.epochs[place] for place in of_epochs),
+            arms=tuple(self.arms[place] for place in of_arms),
+            x=self.x[:, at[0], at[1]],
+            y=self.y[:, at[0], at[1]],
+            units=self.units[at],
+            first_units=self.first_units[at],
+        )
+        return replace(kept, left_out_requests=self.left_out_requests + self.requests - kept.requests)
 
     def with_arms(self, arms: Iterable[str]) -> "ExperimentSums":
         """The same with these arms among its own; those that had no requests have no units."""
@@ -180,6 +209,47 @@ def units_since(source: Source, sums: ExperimentSums, since: datetime) -> IntArr
     at_epoch, at_arm = _places(found["epoch"], sums.epochs), _places(found["arm"], sums.arms)
     units[at_epoch, at_arm, found["unit_group"].to_numpy()] = found["units"].to_numpy()
     return units
+
+
+def is_maturing(source: Source, sums: ExperimentSums, at: datetime) -> bool:
+    """True if something that is known of an experiment counts only once it is older.
+
+    Args:
+        source: The snapshot of the sums.
+        sums: Of the experiment.
+        at: When they are looked at.
+    """
+    found = source.rows(
+        "SELECT max(matures_at) > $at OR $has_outcomes AND (SELECT max(first_event_time) > $exposed_before "
+        "FROM experiment_units WHERE experiment = $experiment) AS is_maturing "
+        "FROM experiment_cells WHERE experiment = $experiment",
+        {
+            "experiment": sums.experiment,
+            "at": at,
+            "has_outcomes": any(name.startswith(PER_UNIT) for name in sums.metrics),
+            "exposed_before": at - timedelta(microseconds=OUTCOME_WINDOW_US),
+        },
+    )
+    return bool(found[0]["is_maturing"])
+
+
+def different_units(source: Source, sums: ExperimentSums, since: datetime | None = None) -> IntArray:
+    """Different units of each arm over all epochs, shape (A,): who came back after weights changed is one.
+
+    Args:
+        source: The snapshot of the sums.
+        sums: Of the experiment.
+        since: Only units with a request since then; None: all.
+    """
+    units = sums.units.sum(axis=(0, 2))
+    if len(sums.epochs) > 1:
+        found = source.table(
+            statement("different_units", __package__),
+            {"experiment": sums.experiment, "epochs": list(sums.epochs), "since": since},
+        )
+        of_arm = dict(zip(found["arm"].to_pylist(), found["units"].to_pylist(), strict=True))
+        units = np.array([of_arm.get(arm, 0) for arm in sums.arms], np.int64)
+    return np.asarray(units)
 
 
 def _requests(cells: pa.Table) -> dict[str, float]:

@@ -105,4 +105,11 @@ def words_of(record: ExperimentRecord | None, readout: Readout | None, when: Whe
         if record.stopped_at is not None:
             kept = "the replaced version returned" if record.kept is None else f"{record.kept} stayed"
             said += f" Stopped {when(record.stopped_at)} by {record.stopped_by}: {kept}."
-    return said if readout is None else f"{said} Its split: {readout.srm.words}."
+    if readout is None:
+        return said
+    left_out = (
+        f" Left out: {readout.left_out_requests:,} requests of an arm or an allocation epoch that never was."
+        if readout.left_out_requests
+        else ""
+    )
+    return f"{said} Its split: {readout.srm.words}.{left_out}"

@@ -240,6 +240,7 @@ def create_app(
     from coalmine_server.api.routes.traces import SpanMetrics  # noqa: PLC0415
     from coalmine_server.api.shared_answers import SharedAnswersMiddleware  # noqa: PLC0415
     from coalmine_server.api.unread_body import UnreadBodyMiddleware  # noqa: PLC0415
+    from coalmine_server.services.intake import ExperimentPrompts  # noqa: PLC0415
 
     app = build_api(
         stores, measures=MEASURES if with_measures else (), prompts=prompts, query_threads=query_threads
@@ -249,6 +250,7 @@ def create_app(
     app.state.verifier = access.verifier
     app.state.secret = secret
     app.state.events = events
+    app.state.experiment_prompts = ExperimentPrompts(access.registry)
     app.state.span_metrics = SpanMetrics(metrics)
     app.include_router(health.router)
     open_paths: frozenset[str] = frozenset()

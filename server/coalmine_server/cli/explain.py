@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coalmine_schemas.plain_number import plain_number
+from coalmine_schemas.prompts import percent
 from coalmine_server.cli.options import (
     EnvironmentOption,
     FirstArgument,
@@ -130,7 +131,7 @@ def write_explanation(found: "Explanation") -> None:
 
 
 def _write_parts(found: "Explanation") -> None:
-    typer.echo(f"\nThe change, taken apart ({1 - found.alpha:.0%} intervals that hold at every look)")
+    typer.echo(f"\nThe change, taken apart ({percent(1 - found.alpha)} intervals that hold at every look)")
     parts: list[tuple[str, ChangePart]] = []
     for part in found.parts:
         parts.append((part.part, part))

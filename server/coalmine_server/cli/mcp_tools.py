@@ -139,7 +139,7 @@ def _reading(client: Client) -> list[Callable[..., dict[str, Any]]]:
         return get("/v1/compare", asked)
 
     def list_readouts() -> dict[str, Any]:
-        """List the experiments that have data, with their verdicts."""
+        """List the experiments that have data: arms, epochs, requests; show_readout has verdicts."""
         return get("/v1/readouts")
 
     def show_readout(experiment: Experiment) -> dict[str, Any]:

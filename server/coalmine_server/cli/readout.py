@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coalmine_schemas.plain_number import plain_number
+from coalmine_schemas.prompts import percent
 from coalmine_server.cli.options import (
     EnvironmentOption,
     FirstArgument,
@@ -114,7 +115,7 @@ def write_readout(found: "Readout") -> None:
     """A readout, for people: the decision first, then what it depends on, then the rest."""
     typer.echo(
         f"{found.experiment}: arm {found.control} is the control, {found.control_units:,} units and "
-        f"{found.control_requests:,} requests; {1 - found.alpha:.0%} intervals that hold at every look; "
+        f"{found.control_requests:,} requests; {percent(1 - found.alpha)} intervals that hold at every look; "
         f"chance of rolling back a good version {found.alpha:g}, of it {found.budget.overall:g} here and the "
         "rest for segments and limits"
     )
@@ -122,6 +123,11 @@ def write_readout(found: "Readout") -> None:
         anew = found.begun_anew
         typer.echo(f"evidence from {anew.at:%Y-%m-%d %H:%M} UTC on ({anew.by}: {anew.reason})")
     typer.echo(f"split: {found.srm.words}")
+    if found.left_out_requests:
+        typer.echo(
+            f"left out: {found.left_out_requests:,} requests that name an arm or an allocation epoch that "
+            f"{found.experiment} never had"
+        )
     for arm in found.arms:
         since = f" (decided at {arm.decided_at:%Y-%m-%d %H:%M} UTC)" if arm.decided_at is not None else ""
         typer.echo(f"\n{arm.arm}, {arm.units:,} units, {arm.requests:,} requests -> {arm.words}{since}")

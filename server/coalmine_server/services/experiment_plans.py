@@ -81,7 +81,8 @@ class RegistryPlans:
             plan,
             control=record.arms[-1].variant,
             epoch_weights={**plan.epoch_weights, **splits},
-            stopped=record.status == "stopped",
+            is_whole=True,
+            stopped_at=record.stopped_at,
         )
 
     def _record(self, experiment: str) -> "ExperimentRecord | None":

@@ -103,5 +103,5 @@ def test_uneven_arms_are_told(srm: SrmReadout, condition: bool | None) -> None:
     known = facts(readouts=[(Place("prod", "refund"), readout(srm=srm))])
     assert one(SampleRatio()(known)).condition is condition
     assert one(SampleRatio()(known)).ended is False
-    over = replace(known, readouts=[(Place("prod", "refund"), readout(final=True))])
+    over = replace(known, readouts=[(Place("prod", "refund"), readout(stopped=True))])
     assert one(SampleRatio()(over)).ended is True

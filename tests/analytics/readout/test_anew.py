@@ -82,7 +82,7 @@ def test_only_what_comes_later_counts_and_a_new_process_goes_on_from_there(
 
 def test_it_takes_requests_a_reason_and_an_experiment_that_runs(store: Store) -> None:
     clock = SetClock(START)
-    readouts = Readouts(store, FixedPlans(Plan(stopped=True)), clock=clock)
+    readouts = Readouts(store, FixedPlans(Plan(stopped_at=START)), clock=clock)
     assert readouts.begin_anew("exp-1", "someone", "why not") is None
     commit(store, Feed(), clock, 0)
     with pytest.raises(InvalidParameter, match="stopped"):

@@ -60,6 +60,21 @@ def test_a_version_that_fails_is_rolled_back_within_ten_units_and_the_limit_is_n
     assert arm(sums(*[1] * 9, 0), Plan()).decision == "hold"
 
 
+def test_a_limit_counts_who_comes_back_in_another_epoch_once() -> None:
+    one = sums(*[1] * 9, 0)
+    two = replace(
+        one,
+        epochs=(1, 2),
+        x=np.tile(one.x, (1, 2, 1, 1)),
+        y=np.tile(one.y, (1, 2, 1, 1)),
+        units=np.tile(one.units, (2, 1, 1)),
+        first_units=np.concatenate([one.first_units, 0 * one.first_units]),
+        different_units=one.units_of_arms,
+    )
+    (limit,) = arm(two, LIMITED).limits
+    assert (limit.bad_units, limit.units, limit.control_bad_units, limit.control_units) == (9, 10, 0, 200)
+
+
 def test_a_rollback_stands_when_later_units_are_good() -> None:
     broken = read_out(sums(*[1] * 10), LIMITED, taken_at=AT)
     later = arm(sums(*[1] * 10, *[0] * 240), LIMITED, broken)

@@ -288,3 +288,28 @@ def test_a_rate_that_never_varied_can_pass_as_a_guardrail() -> None:
     assert errors[-1].verdict == "not worse"
     assert canary(readouts[-1]).units > 530
     assert errors[-1].evidence.harm == 1.0
+
+
+def test_a_metric_that_is_near_0_in_the_mean_is_judged_all_the_same() -> None:
+    random = np.random.default_rng(4)
+    plan = Plan(overrides={"sentiment": MetricOverride(direction="higher", role="must_not_harm")})
+
+    def look(units: int, change: float) -> Readout:
+        shape = (2, 1, 2, 256)
+        x, y = np.zeros(shape), np.zeros(shape)
+        for arm, mean in enumerate((0.001, 0.001 + change)):
+            group = np.arange(units) % 256
+            x[:, 0, arm] = np.bincount(group, minlength=256)
+            y[1, 0, arm] = np.bincount(group, random.normal(mean, 0.4, units), minlength=256)
+        y[0] = x[0]
+        counts = x[0].astype(np.int64)
+        names, arms = ("requests", "sentiment"), ("control", "treatment")
+        sums = ExperimentSums("exp", names, (1,), arms, x, y, counts, 1, counts.sum(axis=-1))
+        return read_out(sums, plan, taken_at=START, before=read_out(sums, plan, taken_at=START))
+
+    worse = metric(look(600, -0.2), "sentiment")
+    assert worse.verdict == "worse"
+    assert worse.lower is not None
+    assert worse.upper is not None
+    assert worse.upper - worse.lower < 0.4  # and not some standard deviations
+    assert metric(look(600, 0.0), "sentiment").verdict == "undecided"

@@ -19,7 +19,7 @@ from coalmine_consumers.maintenance import rebuild
 from coalmine_consumers.store import Store
 from tests.support.campaign import size
 from tests.support.data.looked_at import CountedPlans, SetClock
-from tests.support.data.store_feed import START, Feed, many_requests, reactions_to
+from tests.support.data.store_feed import START, Feed, Row, feedback, many_requests, reactions_to, request
 from tests.support.oracles.store_state import by_hand, freeze_windows, query
 
 COUNT = size(1_000, 3_000)
@@ -321,10 +321,10 @@ def test_a_stopped_experiment_is_read_once_more_and_then_kept(store: Store, cloc
     commit(store, feed, 0)
     (first,) = Readouts(store, PLANS, clock=clock).take_due()
     commit(store, feed, 1)
-    plans = CountedPlans(replace(PLANS.default, stopped=True))
+    plans = CountedPlans(replace(PLANS.default, stopped_at=clock()))
     stopped = Readouts(store, plans, clock=clock)
     (second,) = stopped.take_due()  # what was still under way
-    assert (first.final, second.final) == (False, False)
+    assert (first.final, first.stopped, second.final, second.stopped) == (False, False, False, True)
     clock.move(minutes=61)
     (last,) = stopped.take_due()
     assert last.final
@@ -333,6 +333,109 @@ def test_a_stopped_experiment_is_read_once_more_and_then_kept(store: Store, cloc
     assert stopped.take_due() == []
     assert stopped.current("exp-1") == last
     assert plans.looks == 2
+
+
+def test_reactions_to_the_last_calls_of_a_stopped_experiment_still_count(
+    store: Store, clock: SetClock
+) -> None:
+    calls = [
+        request(unit, clock() - timedelta(minutes=unit % 30), unit_id=f"unit-{unit}", experiment="exp-1")
+        | {"variant": "control" if unit % 2 else "treatment", "allocation_epoch": 1}
+        for unit in range(400)
+    ]
+    feed = Feed()
+    freeze_windows(store, "exp-1", hours=3)
+    store.commit(feed.batch(calls))
+    readouts = Readouts(store, FixedPlans(replace(PLANS.default, stopped_at=clock())), clock=clock)
+    assert metric(readouts.current("exp-1"), "quality").verdict == "not enough data"
+    clock.move(minutes=2)  # who looks at the page must not end it
+    at_once = readouts.current("exp-1")
+    clock.move(hours=2)
+    store.commit(feed.batch((), [feedback(n, each, thumbs="up") for n, each in enumerate(calls)]))
+    before = readouts.current("exp-1")
+    clock.move(hours=3)
+    after = readouts.current("exp-1")
+    assert at_once is not None
+    assert before is not None
+    assert after is not None
+    assert (at_once.final, before.final, after.final) == (False, False, True)
+    assert metric(after, "thumbs_up_rate").control_units == 200
+
+
+def in_epoch(epoch: int, units: range, arm: str | None = None, hours: int = 0) -> list[Row]:
+    """One request of each unit."""
+    return [
+        request(
+            1_000 * hours + unit,
+            START + timedelta(hours=hours),
+            unit_id=f"unit-{unit}",
+            experiment="exp-1",
+            variant=arm or ("control" if unit % 2 else "treatment"),
+            allocation_epoch=epoch,
+        )
+        for unit in units
+    ]
+
+
+SPLITS = {epoch: {"treatment": 1.0, "control": 1.0} for epoch in (1, 2)}
+
+
+def test_who_comes_back_after_weights_changed_is_one_unit(store: Store, clock: SetClock) -> None:
+    feed, readouts = Feed(), Readouts(store, FixedPlans(Plan(epoch_weights=SPLITS)), clock=clock)
+    store.commit(feed.batch([*in_epoch(1, range(200)), *in_epoch(2, range(300), hours=1)]))
+    found = readouts.current("exp-1")
+    assert found is not None
+    assert (found.control_units, found.arms[0].units, found.requests) == (150, 150, 500)
+    readouts.begin_anew("exp-1", "ann", "a glitch")
+    store.commit(feed.batch(in_epoch(2, range(40), hours=48)))
+    clock.move(days=3)
+    anew = readouts.current("exp-1")
+    assert anew is not None
+    assert (anew.control_units, anew.arms[0].units) == (20, 20)
+
+
+def test_what_names_an_arm_or_epoch_that_never_was_is_left_out(store: Store, clock: SetClock) -> None:
+    feed = Feed()
+    plan = Plan(control="control", epoch_weights=SPLITS, is_whole=True)
+    readouts = Readouts(store, FixedPlans(plan), clock=clock)
+    store.commit(feed.batch(in_epoch(1, range(200))))
+    assert_left_out(readouts.current("exp-1"), 0)
+    strays = [*in_epoch(1, range(3), arm="Treatment", hours=1), *in_epoch(7, range(2), hours=2)]
+    store.commit(feed.batch([*strays, *in_epoch(-1, range(1), hours=3)]))
+    clock.move(minutes=2)
+    assert_left_out(readouts.current("exp-1"), 6)
+    clock.move(days=2)  # to a border, and beyond it
+    store.commit(feed.batch(in_epoch(9, range(2), hours=4)))
+    assert_left_out(readouts.current("exp-1"), 8)
+    store.commit(feed.batch(in_epoch(9, range(2), hours=5)))
+    clock.move(days=2)
+    last = readouts.current("exp-1")
+    assert_left_out(last, 10)
+    assert last is not None
+    assert last.borders
+    assert Readouts(store, FixedPlans(Plan(epoch_weights=SPLITS)), clock=clock).current("exp-1") is not None
+
+
+def assert_left_out(found: Readout | None, requests: int) -> None:
+    assert found is not None
+    assert found.left_out_requests == requests
+    assert (found.epochs, [arm.arm for arm in found.arms], found.requests) == ((1,), ["treatment"], 200)
+    assert not found.srm.mismatch
+
+
+def test_what_names_no_epoch_counts(store: Store, clock: SetClock) -> None:
+    plan = Plan(control="control", epoch_weights=SPLITS, is_whole=True)
+    rows = [{**row, "allocation_epoch": None} for row in in_epoch(1, range(200))]
+    store.commit(Feed().batch(rows))
+    found = Readouts(store, FixedPlans(plan), clock=clock).current("exp-1")
+    assert found is not None
+    assert (found.epochs, found.requests, found.left_out_requests) == ((0,), 200, 0)
+
+
+def test_there_is_no_readout_of_strays_alone(store: Store, clock: SetClock) -> None:
+    plan = Plan(control="control", epoch_weights=SPLITS, is_whole=True)
+    store.commit(Feed().batch(in_epoch(7, range(2))))
+    assert Readouts(store, FixedPlans(plan), clock=clock).current("exp-1") is None
 
 
 def test_there_is_no_readout_of_what_is_not_there(store: Store, clock: SetClock) -> None:

@@ -290,3 +290,23 @@ def test_units_since(connection: duckdb.DuckDBPyConnection) -> None:
     )
     assert run(connection, "units_since", experiment="e", since=noon) == [(1, "a", 3, 2), (1, "b", 7, 1)]
     assert run(connection, "units_since", experiment="f", since=noon) == []
+
+
+def test_different_units(connection: duckdb.DuckDBPyConnection) -> None:
+    noon = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    insert(
+        connection,
+        "experiment_units",
+        {**unit("a", "stays"), "allocation_epoch": 1, "last_event_time": noon - timedelta(hours=1)},
+        {**unit("a", "stays"), "allocation_epoch": 2, "last_event_time": noon},
+        {**unit("b", "was once"), "allocation_epoch": 1, "last_event_time": noon - timedelta(hours=1)},
+        {**unit("b", "names no epoch"), "allocation_epoch": None, "last_event_time": noon},
+        {**unit(None, "no arm"), "last_event_time": noon},
+    )
+
+    def counted(epochs: list[int], since: datetime | None = None) -> list[tuple[Any, ...]]:
+        return sorted(run(connection, "different_units", experiment="e", epochs=epochs, since=since))
+
+    assert counted([0, 1, 2]) == [("a", 1), ("b", 2)]
+    assert counted([1]) == [("a", 1), ("b", 1)]
+    assert counted([0, 1, 2], noon) == [("a", 1), ("b", 1)]

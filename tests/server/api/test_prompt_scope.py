@@ -430,6 +430,15 @@ def test_no_request_counts_in_an_experiment_of_another_prompt(world: World) -> N
         span["attributes"].append({"key": "coalmine.experiment", "value": {"stringValue": theirs}})
         spans = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
         assert sender.post("/v1/traces", spans)["partialSuccess"]["rejectedSpans"] == "1"
+    with world.admin.make("of-all", "ingest") as sender:  # sees both prompts, and mixes them up
+        taken = sender.post("/v1/events", {"events": [request(each) for each in given]})
+        assert taken["accepted"] == 3
+        assert [(each["index"], each["detail"]) for each in taken["errors"]] == [
+            (index, f"is one of the prompt {THEIRS}: give the one that chose the version") for index in (2, 4)
+        ]
+        told = sender.post("/v1/traces", spans)["partialSuccess"]
+        assert told["rejectedSpans"] == "1"
+        assert f"is one of the prompt {THEIRS}" in told["errorMessage"]
 
 
 def _span(prompt: str, number: int) -> dict[str, Any]:

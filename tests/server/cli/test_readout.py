@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 import pytest
 
 from coalmine import Coalmine
+from coalmine_analytics.results.readout import Readout
+from coalmine_server.cli.readout import write_readout
+from coalmine_server.client import read_as
 from tests.support.eventually import eventually
 from tests.support.processes.coalmine_process import ServerProcess, coalmine, coalmine_json
 
@@ -97,7 +101,22 @@ def test_the_command_says_what_to_do_and_why(told: dict[str, Any], shop: Path) -
     text = coalmine("readout", "tone", home=shop).stdout
     assert "roll back: worse in error_rate" in text
     assert "no deviation from the planned proportions shown" in text
+    assert "left out" not in text
     assert "zeal ** (goal)" in text
+
+
+def test_the_intervals_are_told_as_they_are(told: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    write_readout(replace(read_as(Readout, told), alpha=0.004))
+    assert "99.6% intervals" in capsys.readouterr().out  # and not 100 %
+
+
+def test_requests_that_were_left_out_are_told(
+    told: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_readout(replace(read_as(Readout, told), left_out_requests=3))
+    assert "left out: 3 requests that name an arm or an allocation epoch that tone never had" in (
+        capsys.readouterr().out
+    )
 
 
 def test_the_command_lists_experiments_and_knows_none_by_another_name(shop: Path) -> None:

@@ -73,14 +73,16 @@ def test_each_epoch_has_the_split_of_its_time(registry: Registry) -> None:
     registry.set_weights(BOB, "tone", {"new": 0.5})
     registry.set_weights(BOB, "tone", {"new": 0.25})
     plan = plans.plan_of("tone")
+    assert plan.is_whole
     assert [plan.weights_of(epoch) for epoch in (1, 2, 3, 4)] == [
         {"new": 0.1, "old": 0.9},
         {"new": 0.5, "old": 0.5},
         {"new": 0.25, "old": 0.75},
         None,
     ]
-    registry.stop_experiment(BOB, "tone", None)
-    assert plans.plan_of("tone") == replace(plan, stopped=True)
+    stopped = registry.stop_experiment(BOB, "tone", None)
+    assert stopped.stopped_at is not None
+    assert plans.plan_of("tone") == replace(plan, stopped_at=stopped.stopped_at)
 
 
 def test_the_control_is_the_arm_that_the_registry_takes_for_it(registry: Registry) -> None:

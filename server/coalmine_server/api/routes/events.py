@@ -113,7 +113,11 @@ async def send_events(request: Request, actor: Sender, body: EventsBody) -> Even
     def work() -> EventsTaken:
         scope = scope_of(request, actor)
         reading = parts.reader.read(
-            body.events, app=actor.subject, environment=actor.environment, scope=scope
+            body.events,
+            app=actor.subject,
+            environment=actor.environment,
+            scope=scope,
+            prompt_of=request.app.state.experiment_prompts,
         )
         store(parts, actor, reading)
         return EventsTaken(len(reading.records), reading.without_texts, reading.problems)

@@ -137,6 +137,7 @@ async def send_traces(request: Request, actor: Sender) -> Response:
             app=actor.subject,
             environment=actor.environment,
             scope=scope_of(request, actor),
+            prompt_of=request.app.state.experiment_prompts,
         )
 
     try:

@@ -174,6 +174,7 @@ class EventReader:
         app: str,
         environment: str | None = None,
         scope: EventScope | None = None,
+        prompt_of: Callable[[str], str | None] = lambda _experiment: None,
     ) -> Reading:
         """Reads a batch; a bad event costs no other.
 
@@ -182,6 +183,7 @@ class EventReader:
             app: App of events that name none.
             environment: Environment of events that name none, if another than the server's.
             scope: The prompts whose events the sender may send; None for all.
+            prompt_of: Returns the prompt of an experiment; None if that is unknown.
         """
         reading = Reading()
         owners = {} if scope is None else _owners(events, scope)
@@ -192,6 +194,7 @@ class EventReader:
                     raise _Bad("", "is not an object: give one with `type` and the fields of its event")
                 if scope is not None:
                     _check_scope(given, scope, owners)
+                _check_experiment(given, prompt_of)
                 self._read(encoder, given, reading, app, environment or self._environment)
             except _Bad as bad:
                 field = shortened(_plain(bad.field), _FIELD_CHARS)
@@ -284,6 +287,15 @@ def _check_scope(given: Mapping[str, Any], scope: EventScope, owners: Mapping[UU
         owner = owners.get(UUID(request_id))
         if owner is not None and not scope.sees(owner):
             raise _Bad("request_id", f"is of none of {', '.join(scope.patterns)}, which the token is for")
+
+
+def _check_experiment(given: Mapping[str, Any], prompt_of: Callable[[str], str | None]) -> None:
+    """Refuses a call that names an experiment of another prompt: it would count in that one's readout."""
+    prompt, experiment = given.get("prompt"), given.get("experiment")
+    if isinstance(prompt, str) and isinstance(experiment, str) and experiment:
+        owner = prompt_of(experiment)
+        if owner is not None and owner != prompt:
+            raise _Bad("experiment", f"is one of the prompt {owner}: give the one that chose the version")
 
 
 def _no_texts(event: Any, record: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401

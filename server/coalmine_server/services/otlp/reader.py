@@ -1,7 +1,7 @@
 """From the spans of one body to events, and to what is answered of the others."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -52,6 +52,7 @@ def read_traces(
     app: str,
     environment: str | None,
     scope: EventScope | None = None,
+    prompt_of: Callable[[str], str | None] = lambda _experiment: None,
 ) -> Traces:
     """Reads the spans of a body; a bad one costs no other.
 
@@ -61,6 +62,7 @@ def read_traces(
         app: App of spans whose resource names no service.
         environment: Environment of spans whose resource names none, if another than the server's.
         scope: The prompts whose events the sender may send; None for all.
+        prompt_of: Returns the prompt of an experiment; None if that is unknown.
 
     Raises:
         Unreadable: The body is not what its content type says.
@@ -90,7 +92,7 @@ def read_traces(
         # Of a call its request decides: without it what is said of its answer has nothing to stand beside.
         decides = 1 if found and found[0]["type"] == "request" else len(found)
         owners += [index if number < decides else None for number in range(len(found))]
-    reading = reader.read(events, app=app, environment=environment, scope=scope)
+    reading = reader.read(events, app=app, environment=environment, scope=scope, prompt_of=prompt_of)
     bad_events = {problem.index for problem in reading.problems}
     for number, owner in enumerate(owners):
         if owner is not None and number not in bad_events:
