@@ -17,8 +17,10 @@ from coalmine.values import captured_text, microseconds
 _NOTHING: Final = ReplyFacts()
 _COUNTS: Final = ("input_tokens", "cached_input_tokens", "output_tokens")
 _NO_COUNTS: Final = (None,) * len(_COUNTS)
-_CANCELLED: Final = frozenset({"GeneratorExit", "CancelledError", "Cancelled"})
-"""Exceptions of a caller who closes the stream or is cancelled; by name, since event loops load slowly."""
+_CANCELLED: Final = frozenset(
+    {"GeneratorExit", "CancelledError", "Cancelled", "GreenletExit", "KeyboardInterrupt", "SystemExit"}
+)
+"""Exceptions of a caller who closes the stream, is cancelled or ends; by name: event loops load slowly."""
 
 
 FollowCall = Callable[["Call"], Callable[[dict[str, Any]], None]]
@@ -162,6 +164,10 @@ class Call:
         self.input_length: str | None = None
         self.input_text: str | None = None
         self.output_text: str | None = None
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        """The same one: it ends once."""
+        return self
 
     @property
     def model(self) -> str:

@@ -1,6 +1,7 @@
 """What one call leaves behind, as a collector reads it."""
 
 import asyncio
+import copy
 import logging
 import math
 import uuid
@@ -307,6 +308,26 @@ def test_a_metric_that_is_no_finite_number_is_left_out(cm: Coalmine, tmp_path: P
         call.metric("good", 1)
     assert _only(cm, tmp_path)["metrics"] == {"good": 1.0}
     assert cm.stats().problems == {"bad_value": 1}
+
+
+def test_a_call_that_ends_with_its_thread_of_execution_is_cancelled(cm: Coalmine, tmp_path: Path) -> None:
+    greenlet_exit = type("GreenletExit", (BaseException,), {})  # of gevent
+    for kind in (greenlet_exit, KeyboardInterrupt, SystemExit):
+        with pytest.raises(kind), cm.call("p", version="1"):
+            raise kind
+    assert cm.flush(30)
+    found = [(record["outcome"], record["error_type"]) for record in requests_of(spooled(tmp_path))]
+    assert found == [("cancelled", None)] * 3
+
+
+def test_a_copy_of_what_holds_a_client_holds_the_same_client(tmp_path: Path) -> None:
+    (tmp_path / "prompts" / "hello").mkdir(parents=True)
+    (tmp_path / "prompts" / "hello" / "1.0.0.md").write_text("Hello\n")
+    with Coalmine("bot", home=tmp_path, prompts=tmp_path / "prompts") as cm:
+        prompt = cm.prompt("hello")
+        with prompt.call() as call:
+            state = {"client": cm, "prompt": prompt, "call": call}
+            assert copy.deepcopy(state) == state
 
 
 @pytest.mark.parametrize("closing", [GeneratorExit, asyncio.CancelledError])

@@ -72,7 +72,7 @@ class Pipeline:
             for frame in self.frames(each):
                 producer.produce(self.topic, frame)
             if abort_every and number % abort_every == 0:
-                # What is aborted has to be in the log; and librdkafka has a race if it is not (its issue 4849).
+                # What is aborted has to be in the log; librdkafka has a race if it is not (its issue 4849).
                 assert producer.flush(60) == 0
                 producer.abort_transaction(60)
             else:
