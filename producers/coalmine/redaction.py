@@ -33,6 +33,7 @@ _FIELDS: Final = (
 )
 _MAPS: Final = ("segments", "metadata", "request_parameters", "metrics")
 _HASH_CHARS: Final = 32
+TEXT_TOO_LONG: Final = "the texts of an event were dropped: too large for Kafka"
 
 
 def hashed_unit(key: str, unit_id: str) -> str:
@@ -51,10 +52,20 @@ class Redactor:
         hook: The service's hook; None keeps texts as they are.
         mistakes: Told when the hook fails, never with the text or the hook's message, which may quote it.
         unit_id_key: Secret that identifiers of units and sessions are hashed with; None sends them plainly.
+        longest: Characters beyond which a text is dropped and not shown to the hook, where that would not make
+            it short enough to be sent.
     """
 
-    def __init__(self, hook: Redact | None, mistakes: Mistakes, *, unit_id_key: str | None = None) -> None:
+    def __init__(
+        self,
+        hook: Redact | None,
+        mistakes: Mistakes,
+        *,
+        unit_id_key: str | None = None,
+        longest: int | None = None,
+    ) -> None:
         self._hook = hook
+        self._longest = longest
         self._mistakes = mistakes
         self._key = None if unit_id_key is None else unit_id_key.encode("utf-8", "replace")
 
@@ -94,6 +105,10 @@ class Redactor:
         """What may be kept of the text; None when the hook dropped it, raised, or returned no text."""
         if self._hook is None:
             return text
+        if self._longest is not None and len(text) > self._longest:
+            self._mistakes.counters.problem("text_too_long")
+            self._mistakes.log.report("text_too_long", TEXT_TOO_LONG)
+            return None
         try:
             kept = self._hook(text, field)
         except BaseException as error:  # noqa: BLE001 - even SystemExit must not end the client's thread
