@@ -52,8 +52,8 @@ class Redactor:
         hook: The service's hook; None keeps texts as they are.
         mistakes: Told when the hook fails, never with the text or the hook's message, which may quote it.
         unit_id_key: Secret that identifiers of units and sessions are hashed with; None sends them plainly.
-        longest: Characters beyond which a text is dropped and not shown to the hook, where that would not make
-            it short enough to be sent.
+        longest: Characters beyond which a text is dropped and not shown to the hook, where that would not
+            make it short enough to be sent.
     """
 
     def __init__(
