@@ -7,7 +7,6 @@ from typing import Final
 from coalmine.call import Call
 from coalmine.mistakes import Mistake, Mistakes, Place
 from coalmine.record_builder import Record, RecordBuilder
-from coalmine.redaction import TEXT_TOO_LONG
 from coalmine.texts import Draft
 from coalmine.values import encodable_record
 from coalmine_schemas.codec import Encoder, SingleObjectFraming
@@ -117,7 +116,7 @@ class Preparer:
 
     def _without_texts(self, record: Record) -> Record:
         self._counters.problem("text_too_long")
-        self._log.report("text_too_long", TEXT_TOO_LONG)
+        self._log.report("text_too_long", "the texts of an event were dropped: too large for Kafka")
         kept = {name: None if name in _TEXT_FIELDS else value for name, value in record.items()}
         if record.get("correction") is not None:
             kept["correction"] = ""  # that there was one counts

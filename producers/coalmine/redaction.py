@@ -33,7 +33,6 @@ _FIELDS: Final = (
 )
 _MAPS: Final = ("segments", "metadata", "request_parameters", "metrics")
 _HASH_CHARS: Final = 32
-TEXT_TOO_LONG: Final = "the texts of an event were dropped: too large for Kafka"
 
 
 def hashed_unit(key: str, unit_id: str) -> str:
@@ -107,7 +106,9 @@ class Redactor:
             return text
         if self._longest is not None and len(text) > self._longest:
             self._mistakes.counters.problem("text_too_long")
-            self._mistakes.log.report("text_too_long", TEXT_TOO_LONG)
+            self._mistakes.log.report(
+                "text_too_long", "the texts of an event were dropped: too large for Kafka"
+            )
             return None
         try:
             kept = self._hook(text, field)
