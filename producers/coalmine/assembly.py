@@ -54,13 +54,14 @@ def make_parts(settings: ClientSettings, mistakes: Mistakes) -> PipelineParts:
         mistakes: Counts events and problems.
     """
     key = settings.unit_id_key if settings.unit_ids == "hashed" else None
-    hook = settings.redact
+    hook, longest = settings.redact, None
     if isinstance(hook, str):
         # Only a client that asks for it compiles its patterns.
         from coalmine.redaction_presets import StandardRedaction  # noqa: PLC0415
 
         hook = StandardRedaction(hashed=key is not None)
-    redactor = Redactor(hook, mistakes, unit_id_key=key)
+        longest = settings.max_message_bytes  # ten million characters would take half a minute
+    redactor = Redactor(hook, mistakes, unit_id_key=key, longest=longest)
     emitter = make_emitter(settings, mistakes.counters, mistakes.log)
     return PipelineParts(_make_preparer(settings, redactor, mistakes), emitter)
 

@@ -17,8 +17,10 @@ from coalmine.values import captured_text, microseconds
 _NOTHING: Final = ReplyFacts()
 _COUNTS: Final = ("input_tokens", "cached_input_tokens", "output_tokens")
 _NO_COUNTS: Final = (None,) * len(_COUNTS)
-_CANCELLED: Final = frozenset({"GeneratorExit", "CancelledError", "Cancelled"})
-"""Exceptions of a caller who closes the stream or is cancelled; by name, since event loops load slowly."""
+_CANCELLED: Final = frozenset(
+    {"GeneratorExit", "CancelledError", "Cancelled", "GreenletExit", "KeyboardInterrupt", "SystemExit"}
+)
+"""Exceptions of a caller who closes the stream, is cancelled or ends; by name: event loops load slowly."""
 
 
 FollowCall = Callable[["Call"], Callable[[dict[str, Any]], None]]
@@ -162,6 +164,10 @@ class Call:
         self.input_length: str | None = None
         self.input_text: str | None = None
         self.output_text: str | None = None
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        """The same one: it ends once."""
+        return self
 
     @property
     def model(self) -> str:
@@ -312,7 +318,7 @@ class Call:
             self.metrics = {}
         try:
             self.metrics[name] = value
-        except TypeError as error:
+        except Exception as error:  # noqa: BLE001 - whatever the hash of a name raises
             self._sink.failed("metric()", error)
 
     def first_token(self) -> None:
@@ -333,10 +339,12 @@ class Call:
             return
         if isinstance(error_type, BaseException):
             error_type = error_name(error_type)
-        if error_type in _CANCELLED:
+        given: Any = error_type  # of which some have neither a hash nor a truth, and raise
+        if isinstance(given, str) and given in _CANCELLED:
             self.cancelled = True
             return
-        self.error_type = error_type or "error"  # an empty text would say that there was none
+        says_nothing = given is None or (isinstance(given, str) and not given)
+        self.error_type = "error" if says_nothing else given  # an empty text would say that there was none
 
     def failed(self, what: str, error: BaseException) -> None:
         """Notes that something of it could not be measured; said once for each `what`."""

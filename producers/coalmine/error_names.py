@@ -30,6 +30,13 @@ def error_name(error: BaseException) -> str:
     name = type(error).__qualname__
     if name not in _ANY_STATUS:
         return name
+    try:
+        return _with_status(name, error)
+    except Exception:  # noqa: BLE001 - whatever its properties raise would hide the error itself
+        return name
+
+
+def _with_status(name: str, error: BaseException) -> str:
     response: Any = getattr(error, "response", None)
     if isinstance(response, Mapping):
         code = (response.get("Error") or {}).get("Code")

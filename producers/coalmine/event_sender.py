@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from coalmine.mistakes import Mistakes
 from coalmine.reactions import checked_feedback, feedback_event, outcome_event, score_event
@@ -36,6 +36,10 @@ class EventSender:
     _mistakes: Mistakes
     _pipeline: "Pipeline"
     _sink: "Sink"
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        """The same one: services copy what holds it, such as the state of an agent."""
+        return self
 
     def feedback(
         self,

@@ -242,6 +242,9 @@ class Pipeline:
         try:
             if self._thread is not None:
                 return
+            # Made now: gevent may have replaced threads since, and a greenlet that waits for a lock from
+            # before that stops all others.
+            self._wake, self._ended = Wake(), threading.Event()
             thread = threading.Thread(target=self._run, name="coalmine", daemon=True)
             thread.start()
             self._thread = thread

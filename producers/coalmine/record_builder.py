@@ -24,7 +24,7 @@ from coalmine.values import (
     optional_text,
     required_text,
     short_texts,
-    text_map,
+    usable_texts,
 )
 from coalmine_schemas.errors import InvalidParameter
 from coalmine_schemas.events import EventName, OutcomeName, PromptFeedback, PromptRequest, PromptScore
@@ -237,7 +237,11 @@ class RecordBuilder:
             kind = f"text of {field.partition('[')[0]}"
             message = "%s is %s, whose text was sent in its place: give a text"
             self._mistakes.report("misuse", kind, message, field, shown(value), place=self._place)
-        return optional_text(value)
+        try:
+            return optional_text(value)
+        except Exception:  # noqa: BLE001 - whatever a value's own methods raise
+            self._complain(field)
+            return None
 
     def _version(self, value: object) -> str:
         version = required_text("version", self._text("version", value))
@@ -251,7 +255,7 @@ class RecordBuilder:
         for name, value in (segments or {}).items():
             if not isinstance(value, bool | float):  # a flag or a number tells users apart, too
                 self._text(f"segments[{str(name)[:64]!r}]", value)
-        found = text_map(segments)
+        found = usable_texts(segments)
         if length is not None and len(found) < NAMES_PER_EVENT:
             found.setdefault(INPUT_LENGTH, length)
         return found

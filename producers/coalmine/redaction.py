@@ -51,10 +51,20 @@ class Redactor:
         hook: The service's hook; None keeps texts as they are.
         mistakes: Told when the hook fails, never with the text or the hook's message, which may quote it.
         unit_id_key: Secret that identifiers of units and sessions are hashed with; None sends them plainly.
+        longest: Characters beyond which a text is dropped and not shown to the hook, where that would not
+            make it short enough to be sent.
     """
 
-    def __init__(self, hook: Redact | None, mistakes: Mistakes, *, unit_id_key: str | None = None) -> None:
+    def __init__(
+        self,
+        hook: Redact | None,
+        mistakes: Mistakes,
+        *,
+        unit_id_key: str | None = None,
+        longest: int | None = None,
+    ) -> None:
         self._hook = hook
+        self._longest = longest
         self._mistakes = mistakes
         self._key = None if unit_id_key is None else unit_id_key.encode("utf-8", "replace")
 
@@ -94,6 +104,12 @@ class Redactor:
         """What may be kept of the text; None when the hook dropped it, raised, or returned no text."""
         if self._hook is None:
             return text
+        if self._longest is not None and len(text) > self._longest:
+            self._mistakes.counters.problem("text_too_long")
+            self._mistakes.log.report(
+                "text_too_long", "the texts of an event were dropped: too large for Kafka"
+            )
+            return None
         try:
             kept = self._hook(text, field)
         except BaseException as error:  # noqa: BLE001 - even SystemExit must not end the client's thread

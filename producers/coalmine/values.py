@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -108,6 +109,17 @@ def text_map(values: Mapping[str, object] | None) -> dict[str, str]:
     if not values:
         return {}
     return {as_text(key): as_text(value) for key, value in values.items() if value is not None}
+
+
+def usable_texts(values: Mapping[str, object] | None) -> dict[str, str]:
+    """The same, without those whose own methods raise."""
+    with suppress(Exception):
+        return text_map(values)
+    kept: dict[str, str] = {}
+    for key, value in (values or {}).items():
+        with suppress(Exception):
+            kept.update(text_map({key: value}))
+    return kept
 
 
 def says_something(feedback: PromptFeedback) -> bool:

@@ -179,7 +179,14 @@ class SchemaRegistryClient:
         headers = {"Content-Type": _MEDIA_TYPE} if body is not None else None
         try:
             return self._client().request(method, self._url + path, json=body, headers=headers)
-        except httpx2.HTTPError as error:
+        except (httpx2.InvalidURL, ValueError) as error:
+            # Not the message, which may quote a password.
+            raise RegistryUnavailable(
+                f"schema registry {self._shown} cannot be asked: {type(error).__name__}; look at the proxies "
+                "that the environment names"
+            ) from error
+        except (httpx2.HTTPError, ImportError, OSError) as error:
+            # The environment may name a proxy of a kind that is not installed, and certificates.
             problem = str(error) or type(error).__name__
             raise RegistryUnavailable(f"schema registry {self._shown} did not answer: {problem}") from error
 

@@ -1,6 +1,7 @@
 """What one call leaves behind, as a collector reads it."""
 
 import asyncio
+import copy
 import logging
 import math
 import uuid
@@ -9,12 +10,12 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
 
-from coalmine import Call, Coalmine
+from coalmine import Call, Coalmine, UnknownPrompt
 from coalmine_schemas.events import PromptRequest
 from coalmine_schemas.identifiers import unit_group
 from tests.support.data.replies import (
@@ -307,6 +308,71 @@ def test_a_metric_that_is_no_finite_number_is_left_out(cm: Coalmine, tmp_path: P
         call.metric("good", 1)
     assert _only(cm, tmp_path)["metrics"] == {"good": 1.0}
     assert cm.stats().problems == {"bad_value": 1}
+
+
+def test_a_call_that_ends_with_its_thread_of_execution_is_cancelled(cm: Coalmine, tmp_path: Path) -> None:
+    greenlet_exit = type("GreenletExit", (BaseException,), {})  # of gevent
+    for kind in (greenlet_exit, KeyboardInterrupt, SystemExit):
+        with pytest.raises(kind), cm.call("p", version="1"):
+            raise kind
+    assert cm.flush(30)
+    found = [(record["outcome"], record["error_type"]) for record in requests_of(spooled(tmp_path))]
+    assert found == [("cancelled", None)] * 3
+
+
+class _Raises:
+    """What has neither a text, nor a hash, nor a truth."""
+
+    def __str__(self) -> str:
+        raise LookupError("gone")
+
+    __hash__ = __bool__ = __str__  # type: ignore[assignment]
+
+
+class ClientError(Exception):
+    """Named as botocore's, with something else in its place."""
+
+    response: ClassVar = {"Error": "text"}
+
+
+@pytest.mark.parametrize(
+    "error", [{"code": 429}, ["x"], _Raises(), ClientError()], ids=lambda e: type(e).__name__
+)
+def test_an_error_may_be_anything(cm: Coalmine, tmp_path: Path, error: Any) -> None:
+    with cm.call("p", version="1") as call:
+        call.error(error)
+        call.metric(_Raises(), 1.0)  # type: ignore[arg-type]
+    assert _only(cm, tmp_path)["prompt"] == "p"
+
+
+def test_what_has_no_text_is_left_out_of_a_prompt_and_its_event(tmp_path: Path) -> None:
+    (tmp_path / "prompts" / "hello").mkdir(parents=True)
+    (tmp_path / "prompts" / "hello" / "1.0.0.md").write_text("Hello\n")
+    odd: Any = _Raises()
+    with Coalmine("bot", home=tmp_path, prompts=tmp_path / "prompts") as cm:
+        prompt = cm.prompt("hello", odd, session_id=odd, segments={"a": odd, "tier": "x"}, prefer=odd)
+        with prompt.call(model=odd, provider=odd):
+            pass
+        for wrong in (
+            {"name": odd},
+            {"name": "hello", "version": odd},
+            {"name": "hello", "environment": odd},
+        ):
+            with pytest.raises(UnknownPrompt):
+                cm.prompt(**wrong)
+        record = _only(cm, tmp_path)
+    assert (record["unit_id"], record["session_id"]) == (record["request_id"], None)
+    assert (record["segments"], record["provider"]) == ({"tier": "x"}, None)
+
+
+def test_a_copy_of_what_holds_a_client_holds_the_same_client(tmp_path: Path) -> None:
+    (tmp_path / "prompts" / "hello").mkdir(parents=True)
+    (tmp_path / "prompts" / "hello" / "1.0.0.md").write_text("Hello\n")
+    with Coalmine("bot", home=tmp_path, prompts=tmp_path / "prompts") as cm:
+        prompt = cm.prompt("hello")
+        with prompt.call() as call:
+            state = {"client": cm, "prompt": prompt, "call": call}
+            assert copy.deepcopy(state) == state
 
 
 @pytest.mark.parametrize("closing", [GeneratorExit, asyncio.CancelledError])

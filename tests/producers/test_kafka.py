@@ -289,7 +289,8 @@ def test_an_event_the_broker_will_never_take_is_dropped_and_holds_up_nothing(
 ) -> None:
     _create_topics(kafka, topic_prefix, **{"max.message.bytes": "3000"})
     huge = {f"noise{number}": os.urandom(200).hex() for number in range(20)}  # zstd must not help it
-    with _client(tmp_path, kafka.bootstrap_servers, topic_prefix) as cm:
+    alone = {"batch.size": 3000}
+    with _client(tmp_path, kafka.bootstrap_servers, topic_prefix, kafka_config=alone) as cm:
         before = _call(cm)
         assert cm.flush(30)
         with cm.call("p", version="1", segments=huge):
@@ -307,6 +308,48 @@ def test_an_event_the_broker_will_never_take_is_dropped_and_holds_up_nothing(
         _call(cm)
         eventually(lambda: list_sealed(tmp_path / "spool") == [])
         assert cm.stats().problems == {"spooled_event_rejected": 1}
+
+
+def test_events_that_are_too_large_only_together_all_arrive(
+    kafka: KafkaBroker, topic_prefix: str, tmp_path: Path
+) -> None:
+    _create_topics(kafka, topic_prefix, **{"max.message.bytes": "20000"})
+    made = []
+    with _client(tmp_path, kafka.bootstrap_servers, topic_prefix) as cm:
+        for _ in range(500):
+            with cm.call("p", version="1", segments={"noise": os.urandom(200).hex()}) as call:
+                made.append(call.request_id)
+        assert cm.flush(60)
+        eventually(lambda: list_sealed(tmp_path / "spool") == list_open(tmp_path / "spool") == [])
+        assert cm.stats().dropped == cm.stats().problems == {}
+        assert _adds_up(cm.stats())
+    assert set(ids(in_kafka(kafka.bootstrap_servers, topic_prefix))) == set(made)
+
+
+def test_events_spooled_with_one_whose_topic_is_missing_are_sent_once(
+    kafka: KafkaBroker, topic_prefix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kafka.create_topics(topic_name("requests", topic_prefix), partitions=1)
+    with Coalmine("bot", home=tmp_path) as cm:
+        made = [_call(cm) for _ in range(20)]
+        assert cm.feedback(made[0], thumbs="up")
+        made += [_call(cm) for _ in range(20)]
+    soon = {"topic.metadata.refresh.interval.ms": 500}
+    with _client(
+        tmp_path, kafka.bootstrap_servers, topic_prefix, kafka_delivery_timeout_s=1.0, kafka_config=soon
+    ) as cm:
+        later = [_call(cm)]
+        eventually(lambda: "Kafka does not accept events" in caplog.text)
+        kafka.create_topics(topic_name("feedback", topic_prefix), partitions=1)
+
+        def is_drained() -> bool:
+            later.append(_call(cm))
+            return list_sealed(tmp_path / "spool") == list_open(tmp_path / "spool") == []
+
+        eventually(is_drained, within_s=60)
+    found = ids(in_kafka(kafka.bootstrap_servers, topic_prefix))
+    assert set(found) > {*made, *later}
+    assert {found[request_id] for request_id in made} == {1}
 
 
 def test_a_spooled_event_of_no_known_topic_holds_up_nothing(

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from coalmine import Coalmine, Stats, TextField, pipeline
+from coalmine import Coalmine, Stats, TextField, UnknownEnvironment, pipeline
+from coalmine.prompts.feed import EnvironmentFeed
 from coalmine.record_builder import RecordBuilder
 from coalmine_schemas.events import PromptScore
 from coalmine_schemas.identifiers import uuid7
@@ -171,6 +172,34 @@ def test_other_greenlets_run_while_a_long_queue_is_emptied(
         assert cm.flush(60)
     # After each 500 of the first 15,000, and each 8 of the rest.
     assert len(slept) >= 30 + 10 * (500 // 8)
+
+
+def test_what_replaces_threads_after_a_client_was_made_wakes_its_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As gevent does in workers of a server that loaded the service before: a lock of old stops them all."""
+    with Coalmine("bot", home=tmp_path, server_url="http://127.0.0.1:9", startup_wait_s=0) as cm:
+        feed = cm._prompts.feed("prod")
+        assert isinstance(feed, EnvironmentFeed)
+        locks: list[object] = []
+        make, start = threading.Lock, threading.Thread.start
+
+        def make_lock() -> object:
+            locks.append(make())
+            return locks[-1]
+
+        def start_while_others_run(thread: threading.Thread) -> None:
+            assert not feed._start_lock.locked()
+            start(thread)
+
+        monkeypatch.setattr(threading, "Lock", make_lock)
+        monkeypatch.setattr(threading.Thread, "start", start_while_others_run)
+        with pytest.raises(UnknownEnvironment):
+            cm.prompt("p")
+        _call(cm)
+        assert cm.flush(30)
+        waited_for = [cm._pipeline._wake._asleep, cm._pipeline._ended._cond._lock, feed._wake._cond._lock]  # type: ignore[attr-defined]
+    assert all(each in locks for each in waited_for)
 
 
 def test_flush_waits_for_what_was_made_before_it(tmp_path: Path) -> None:

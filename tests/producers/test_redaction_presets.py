@@ -131,3 +131,26 @@ def test_hashed_units_stay_one_unit(tmp_path: Path) -> None:
 def test_a_preset_that_does_not_exist_is_refused(tmp_path: Path, redact: Any) -> None:
     with pytest.raises(InvalidParameter, match="redact must be a function or 'standard'"):
         Coalmine("bot", home=tmp_path, redact=redact)
+
+
+def test_a_text_too_long_to_be_sent_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[int] = []
+
+    def look(self: StandardRedaction, text: str, field: str) -> str:
+        del self, field
+        shown.append(len(text))
+        return text
+
+    monkeypatch.setattr(StandardRedaction, "__call__", look)
+    with Coalmine(
+        "bot", home=tmp_path, capture_text=True, redact="standard", max_message_bytes=100_000
+    ) as cm:
+        with cm.call("p", version="1", segments={"a": "x" * 100_001}) as call:
+            call.record(input_text="short", output_text="x" * 100_001)
+        cm.feedback(call.request_id, correction="x" * 100_001)
+        assert cm.flush(30)
+        assert cm.stats().problems == {"text_too_long": 3}
+    request, feedback = (each.record for each in spooled(tmp_path))
+    assert (request["input_text"], request["output_text"], request["segments"]) == ("short", None, {})
+    assert feedback["correction"] == ""  # that there was one
+    assert max(shown) < 100

@@ -275,3 +275,24 @@ def test_threads_share_a_client(httpserver: HTTPServer, client: SchemaRegistryCl
     for thread in threads:
         thread.join()
     assert found == [SCHEMA] * 8
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:9"),
+        ("HTTP_PROXY", "gopher://127.0.0.1:9"),
+        ("HTTP_PROXY", "http://me:hunter2/x@127.0.0.1:9"),
+        ("SSL_CERT_FILE", "/nowhere/certificates.pem"),
+    ],
+)
+def test_an_environment_that_stops_every_question_is_a_registry_that_is_away(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with SchemaRegistryClient("http://127.0.0.1:9") as client:
+        with pytest.raises(RegistryUnavailable) as found:
+            client.schema_by_id(7)
+        assert "hunter2" not in str(found.value)
+        with pytest.raises(RegistryUnavailable):
+            client.register("s", SCHEMA)

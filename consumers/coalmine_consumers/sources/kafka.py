@@ -299,6 +299,7 @@ class KafkaSource:
         # answer that comes late moves even the next assignment there, past everything unread.
         consumer.incremental_assign([kafka_partition(partition_of(each), 0) for each in partitions])
         self._owned.assign(map(partition_of, partitions))
+        self._complaints.over("membership")
         _log.info("assigned %s", names_of(partitions))
 
     def _on_revoke(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
@@ -328,7 +329,9 @@ class KafkaSource:
         elif code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
             self._complaints.raise_(f"topic {message.topic()}", f"topic {message.topic()} does not exist yet")
         else:
-            self._complaints.raise_("messages", f"Kafka: {error.str()}")
+            # Of the group it is said once, and is not over because the broker answers other questions.
+            key = "membership" if code == KafkaError.GROUP_AUTHORIZATION_FAILED else "messages"
+            self._complaints.raise_(key, f"Kafka: {error.str()}")
 
     def _report(self) -> None:
         """Commits positions to the broker. Only lag tools read them, so failures do not matter.

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -22,9 +23,10 @@ from coalmine_schemas.spool_format import (
     recover,
 )
 
-NEVER_ACCEPTED: Final = frozenset(
-    {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG}
-)
+TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
+"""Errors about a batch of events, which may be of one."""
+
+NEVER_ACCEPTED: Final = TOO_LARGE | {KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG}
 """Errors about the event itself, which no waiting mends."""
 
 _LOOK_EVERY_S: Final = 5.0
@@ -49,8 +51,10 @@ class Send(Protocol):
 class Drainer:
     """Works through one sealed file at a time and deletes it once every event of it is acknowledged.
 
-    A file is locked while it is worked on, so that the drainers of several processes share a directory. A
-    file that could not be sent whole is sent again from its beginning. Files of dead writers are recovered.
+    A file is locked while it is worked on, so that the drainers of several processes share a directory. Of a
+    file that could not be sent whole, this process sends again what was not acknowledged: the topic of one
+    event may be missing for long, and the others are not to be sent until it is there. Files of dead writers
+    are recovered.
     For one thread; no method raises or blocks on the network.
 
     Args:
@@ -77,6 +81,8 @@ class Drainer:
         self._clock = clock
         self._current: _File | None = None
         self._paths: deque[Path] = deque()
+        self._acknowledged: dict[Path, bytearray] = {}
+        """Of each file whether its events are, in their order."""
         self._look_at = 0.0
 
     def step(self, *, may_send: bool, may_probe: bool) -> None:
@@ -118,11 +124,13 @@ class Drainer:
         if not self._paths:
             recover(self._directory)
             self._paths = deque(list_sealed(self._directory))
+            self._acknowledged = {path: self._acknowledged.get(path, bytearray()) for path in self._paths}
         while self._paths:
             path = self._paths.popleft()
             descriptor = claim(path)
             if descriptor is not None:
-                return _File(path, descriptor, self._counters, self._log)
+                acknowledged = self._acknowledged.setdefault(path, bytearray())
+                return _File(path, descriptor, acknowledged, self._counters, self._log)
         self._look_at = self._clock() + _LOOK_EVERY_S
         return None
 
@@ -133,11 +141,11 @@ class Drainer:
                 if file.is_read or file.outstanding >= limit:
                     break
                 time.sleep(_YIELD_S)
-        if file.outstanding:
+        if file.outstanding or not file.is_read:
             return
         if file.failed:
             self._let_go(look_in_s=_RETRY_S)
-        elif file.is_read:
+        else:
             self._finish(file)
 
     def _finish(self, file: "_File") -> None:
@@ -161,54 +169,69 @@ class Drainer:
 class _File:
     """A sealed file on its way to Kafka."""
 
-    def __init__(self, path: Path, descriptor: int, counters: Counters, log: RateLimitedLogger) -> None:
+    def __init__(
+        self,
+        path: Path,
+        descriptor: int,
+        acknowledged: bytearray,
+        counters: Counters,
+        log: RateLimitedLogger,
+    ) -> None:
         self.path = path
         self.descriptor = descriptor
         self.outstanding = 0
         """Events sent and without a report."""
         self.failed = False
-        """Whether an event could not be sent, so that the file must be sent again."""
+        """Whether an event could not be sent, so that it must be sent again."""
         self.is_read = False
         self.damage: CorruptSpoolFile | None = None
         self._counters = counters
         self._log = log
-        self._records = (record for block in read_blocks(path) for record in block)
-        self._held: SpoolRecord | None = None
+        self._acknowledged = acknowledged
+        self._records = enumerate(record for block in read_blocks(path) for record in block)
+        self._held: tuple[int, SpoolRecord] | None = None
 
     def send_more(self, send: Send, limit: int) -> None:
         """Sends until `limit` events are outstanding or none is left; BufferError means to wait."""
-        while self.outstanding < limit and not self.failed and not self.is_read:
-            record = self._held or self._next()
-            if record is None:
+        while self.outstanding < limit and not self.is_read:
+            self._held = self._held or self._next()
+            if self._held is None:
                 self.is_read = True
                 return
-            self._held = record
+            place, record = self._held
             try:
-                send(record, self._on_delivery)
+                send(record, partial(self._on_delivery, place))
             except KafkaException as error:
-                self._not_sent(error.args[0])
-            else:
-                self.outstanding += 1
+                self._held = None
+                self._not_sent(place, error.args[0])
+                return  # or a file of them would take the interpreter from the service
             self._held = None
+            self.outstanding += 1
 
-    def _next(self) -> SpoolRecord | None:
+    def _next(self) -> tuple[int, SpoolRecord] | None:
         try:
-            return next(self._records, None)
+            for place, record in self._records:
+                if place == len(self._acknowledged):
+                    self._acknowledged.append(False)
+                if not self._acknowledged[place]:
+                    return place, record
         except CorruptSpoolFile as error:
             self.damage = error
-            return None
+        return None
 
-    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
+    def _on_delivery(self, place: int, error: KafkaError | None, message: Message) -> None:
         del message
         self.outstanding -= 1
         if error is None:
+            self._acknowledged[place] = True
             self._counters.drain(1)
         else:
-            self._not_sent(error)
+            self._not_sent(place, error)
 
-    def _not_sent(self, error: KafkaError) -> None:
+    def _not_sent(self, place: int, error: KafkaError) -> None:
         if error.code() not in NEVER_ACCEPTED:
             self.failed = True
             return
+        self._acknowledged[place] = True  # by a refusal
         self._counters.problem("spooled_event_rejected")
         self._log.report("kafka_rejected", "Kafka will not take an event, which is dropped: %s", error.str())

@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from coalmine.emitters.drainer import NEVER_ACCEPTED, Drainer, Report
+from coalmine.emitters.drainer import NEVER_ACCEPTED, TOO_LARGE, Drainer, Report
 from coalmine.emitters.silence import Silence
 from coalmine.emitters.spool import SpoolEmitter
 from coalmine.forks import never_free
@@ -37,6 +37,8 @@ _PROBE_EVERY_S: Final = 1.0
 _REPORTS_EVERY_S: Final = 0.05
 _PURGE_RESERVE_S: Final = 0.5
 # What `close` keeps of its time to move into the spool what Kafka has not acknowledged by then.
+_BATCH_BYTES: Final = 1_000_000  # librdkafka's own
+_SMALLER: Final = 8
 _PURGED: Final = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
 
 
@@ -64,7 +66,7 @@ class KafkaEmitter:
         log: RateLimitedLogger,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._config = {**config, "error_cb": self._on_error}
+        self._config = {"batch.size": _BATCH_BYTES, **config, "error_cb": self._on_error}
         self._framing = framing
         self._spool = spool
         self._counters = counters
@@ -73,6 +75,8 @@ class KafkaEmitter:
         self._topics: dict[str, str] = {event: topic_name(event, topic_prefix) for event in EVENT_NAMES}
         self._is_up = True
         self._is_fatal = False
+        self._too_large = 0
+        """Bytes of the largest event in the batches that the broker found too large."""
         self._silence = Silence(clock)
         self._watchdog = Watchdog(config["bootstrap.servers"], clock=clock)
         self._last_error = LastError()
@@ -157,6 +161,8 @@ class KafkaEmitter:
     def _watch(self) -> None:
         if self._is_fatal:
             self._renew("failed fatally")
+        elif self._too_large:
+            self._renew("sent batches larger than a topic takes")
         elif self._is_up and self._silence.lasts_too_long(waiting=self._in_flight() > 0):
             self._go_down(f"nothing is acknowledged: {self._last_error.reason or 'no answer'}")
             self._producer.purge(blocking=False)  # the reports put it into the spool
@@ -187,10 +193,11 @@ class KafkaEmitter:
 
         def report(error: KafkaError | None, message: Message) -> None:
             self._probes -= is_probe
+            error = error and self._of_the_event(error, message)
             if error is None:
                 self._heard()
             elif error.code() not in NEVER_ACCEPTED:
-                self._went_away(error)
+                self._went_away(error, str(message.topic()))
             on_delivery(error, message)
 
         self._produce(record, report)
@@ -212,7 +219,19 @@ class KafkaEmitter:
             self._heard()
             return
         record = SpoolRecord(sent.event, message.key(), message.value() or b"", sent.produced_at_us)
-        self._not_sent(record, error)
+        self._not_sent(record, self._of_the_event(error, message))
+
+    def _of_the_event(self, error: KafkaError, message: Message) -> KafkaError:
+        """The error of one event in a batch: no fault of its own where a batch of several is too large.
+
+        Librdkafka does not split such a batch. Its successor makes smaller ones, until the event that is too
+        large is alone.
+        """
+        size = len(message)
+        if error.code() not in TOO_LARGE or size >= int(self._config["batch.size"]):
+            return error
+        self._too_large = max(self._too_large, size)
+        return KafkaError(KafkaError._INVALID_DIFFERENT_RECORD, f"its batch, {error.str()}")
 
     def _not_sent(self, record: SpoolRecord, error: KafkaError) -> None:
         if error.code() in NEVER_ACCEPTED:
@@ -221,14 +240,14 @@ class KafkaEmitter:
                 "kafka_rejected", "Kafka will not take an event, which is dropped: %s", error.str()
             )
             return
-        self._went_away(error)
+        self._went_away(error, self._topics.get(record.topic, record.topic))
         self._spool.submit(record)
 
-    def _went_away(self, error: KafkaError) -> None:
+    def _went_away(self, error: KafkaError, topic: str) -> None:
         if error.code() in _PURGED:
             return
         self._is_fatal = self._is_fatal or error.fatal() or error.code() == KafkaError._FATAL
-        self._go_down(error.str())
+        self._go_down(f"{error.str()} (topic {topic})")
 
     def _go_down(self, reason: str) -> None:
         if self._is_up:
@@ -259,6 +278,9 @@ class KafkaEmitter:
         self._drainer.stop()
         self._purge(self._clock() + _PURGE_RESERVE_S)
         self._is_fatal = False
+        if self._too_large:
+            smaller = max(self._too_large, int(self._config["batch.size"]) // _SMALLER)
+            self._config["batch.size"], self._too_large = smaller, 0
         with suppress(KafkaException):
             new = self._new_producer()
             # Kept for the reports it may still owe.

@@ -281,13 +281,14 @@ class EnvironmentFeed:
         with self._start_lock:
             if self._thread is not None or self._is_closed:
                 return
+            self._wake = threading.Event()  # now: see `Pipeline._start`
             thread = threading.Thread(target=self._run, name=f"coalmine-{self.environment}", daemon=True)
             self._thread = thread
-            try:
-                thread.start()
-            except RuntimeError as error:  # no more threads, or the interpreter is ending
-                self._thread = None
-                self._log.report("registry", "cannot start the thread that follows the registry: %s", error)
+        try:
+            thread.start()
+        except RuntimeError as error:  # no more threads, or the interpreter is ending
+            self._thread = None
+            self._log.report("registry", "cannot start the thread that follows the registry: %s", error)
 
     def _run(self) -> None:
         connection, wake = self._connection, self._wake

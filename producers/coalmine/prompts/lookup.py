@@ -9,11 +9,11 @@ from coalmine.prompts.feed import EnvironmentFeed
 from coalmine.prompts.folder_feed import FolderFeed
 from coalmine.prompts.prompt import Prompt
 from coalmine.settings import ClientSettings
-from coalmine.values import as_text, optional_text, text_map
+from coalmine.values import as_text, optional_text, usable_texts
 from coalmine_schemas.discovery import Endpoint, find_endpoint
 from coalmine_schemas.events import ResolutionName
 from coalmine_schemas.limited_log import RateLimitedLogger
-from coalmine_schemas.prompts import PREFERRED, Choice, Snapshot
+from coalmine_schemas.prompts import PREFERRED, Choice, Snapshot, UnknownPrompt
 
 Feed: TypeAlias = EnvironmentFeed | FolderFeed
 """Where it is known what an environment serves."""
@@ -59,9 +59,12 @@ class PromptLookup:
         prefer: str | None,
     ) -> Prompt:
         """What `Coalmine.prompt` promises."""
-        environment = environment or self._settings.environment
-        name, version = as_text(name), optional_text(version)
-        unit_id, session_id = optional_text(unit_id), optional_text(session_id)
+        try:
+            environment = optional_text(environment) or self._settings.environment
+            name, version = as_text(name), optional_text(version)
+        except Exception as error:
+            raise UnknownPrompt("its name, version or environment is an object without a text") from error
+        unit_id, session_id = self._text("unit_id", unit_id), self._text("session_id", session_id)
         feed = self._feeds.get(environment) or self.feed(environment)
         if version is not None:
             loaded = feed.loaded_with(name, version)
@@ -69,8 +72,8 @@ class PromptLookup:
             resolution: ResolutionName = "fixed"
         else:
             # Rules name texts, and events hold them; what is no mapping, the call complains about.
-            named = text_map(segments) if isinstance(segments, Mapping) else None
-            wanted = optional_text(prefer)
+            named = usable_texts(segments) if isinstance(segments, Mapping) else None
+            wanted = self._text("prefer", prefer)
             choice, resolution, loaded = feed.choose(name, unit_id or session_id, named, wanted)
             if wanted is not None and choice.variant != PREFERRED:
                 self._not_offered(f"{name}@{wanted}", environment)
@@ -85,6 +88,13 @@ class PromptLookup:
             segments=segments,
             misuse=self._misuse,
         )
+
+    def _text(self, argument: str, value: object) -> str | None:
+        try:
+            return optional_text(value)
+        except Exception:  # noqa: BLE001 - whatever a value's own methods raise
+            self._misuse(f"prompt(): {argument} has no text and was left out")
+            return None
 
     def _not_offered(self, reference: str, environment: str) -> None:
         """Says so once: offers come and go, and requests go on."""

@@ -1,7 +1,7 @@
 """A version of a prompt as it was served: what a service renders and calls a model with."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from coalmine.call import Call
 from coalmine.input_length import note_input
@@ -54,6 +54,10 @@ class Prompt:
         """Source of the choice: `live`, `cached`, `disk`, `fallback`; `fixed` for a version asked for."""
         self.session_id = session_id
         self.segments = segments
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        """The same one: it never changes."""
+        return self
 
     @property
     def version(self) -> str:

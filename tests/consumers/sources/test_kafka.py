@@ -20,6 +20,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from coalmine_consumers.errors import SourceMisconfigured, SourceUnavailable
 from coalmine_consumers.raw import TopicPartition
+from coalmine_consumers.sources.assembly import BatchAssembly
 from coalmine_consumers.sources.kafka import KEPT_ONE_IN, KafkaSource
 from coalmine_consumers.sources.kafka_settings import KafkaSourceSettings, store_instance_id
 from coalmine_consumers.sources.kafka_topics import ensure_topics
@@ -324,6 +325,23 @@ def test_a_broker_that_is_down_is_waited_for_and_said(
     drain(source, ledger, 5)
     assert source.lag().note is None
     assert ledger.gaps == []
+
+
+def test_a_group_that_is_refused_is_said_until_partitions_are_assigned(
+    harness: KafkaHarness, open_source: Open
+) -> None:
+    harness.produce("requests", some("a", 1))
+    ledger = Ledger()
+    source = open_source(harness.settings(), ledger)
+    drain(source, ledger, 1)
+    refused = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED, "Group authorization failed")
+    source._on_message_error(cast(Message, None), refused, BatchAssembly())  # as librdkafka says it, once
+    for _ in range(20):  # of 0.1 s: the broker is asked, and answers
+        source.poll(10, 0.1)
+    assert source.lag().note == "Kafka: Group authorization failed"
+    source._consumer.unsubscribe()
+    source.start(ledger.read_positions, ledger.quiesce)
+    poll_until(source, ledger, lambda: source.lag().note is None)
 
 
 def test_a_message_of_five_megabytes_passes(kafka: KafkaBroker, topic_prefix: str, open_source: Open) -> None:
