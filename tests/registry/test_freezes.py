@@ -98,7 +98,7 @@ def test_a_freeze_counts_at_once_for_a_server_whose_clock_is_behind(served: Regi
     behind.promote(BOB, PROMPT, "1.0.1", "prod")
     panicked = served.panic(ANN, PROMPT, "it is wrong")
     with pytest.raises(Frozen, match="it is wrong"):
-        behind.promote(BOB, PROMPT, "1.0.2", "prod")
+        behind.promote(BOB, PROMPT, "1.0.1", "prod")
     assert behind.panic(ANN, PROMPT, "so it is").freeze == panicked.freeze
     assert [each.id for each in behind.freezes().items] == [panicked.freeze.id, planned.id]
 
