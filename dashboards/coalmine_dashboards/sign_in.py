@@ -25,6 +25,7 @@ from coalmine_dashboards.connection import connection_of_process
 __all__ = ["COOKIE", "SESSIONS", "Sessions", "SignIn"]
 
 COOKIE = "coalmine-viewer"
+FORM_COOKIE = "coalmine-form"
 WANTED_COOKIE = "coalmine-wanted"
 SIGN_IN_PATH = "/sign-in"
 SIGN_OUT_PATH = "/sign-out"
@@ -176,11 +177,13 @@ class SignIn:
                 return PlainTextResponse("too long", 413)
         given = dict(parse_qsl(body.decode("utf-8", "replace")))
         token, wanted = given.get("token", "").strip(), given.get("wanted", "")
+        if FORM_COOKIE not in request.cookies:
+            # Another site may send a form, too, and with it its visitors into a session of somebody else.
+            return _form(wanted, "This form did not come from here: sign in with this one.")
         try:
             await run_in_threadpool(_ask_with, token)
         except ApiError as error:
-            form = _FORM.format(problem=escape(str(error)), wanted=escape(wanted))
-            return HTMLResponse(form, 401)
+            return _form(wanted, str(error))
         page, _, query = wanted.partition("?")
         return self._begin(_location(page, parse_qsl(query)), token)
 
@@ -213,8 +216,14 @@ def _refused(connection: HTTPConnection) -> Response:
     if "text/html" not in connection.headers.get("accept", ""):
         return PlainTextResponse("sign in first", 401)
     page = "" if connection.url.path == SIGN_IN_PATH else _page_of(connection.url.path)
-    wanted = f"{page}?{connection.url.query}"
-    return HTMLResponse(_FORM.format(problem="", wanted=escape(wanted)), 401)
+    return _form(f"{page}?{connection.url.query}", "")
+
+
+def _form(wanted: str, problem: str) -> Response:
+    """The form, and a cookie that browsers send back with this one only, not with one of another site."""
+    response = HTMLResponse(_FORM.format(problem=escape(problem), wanted=escape(wanted)), 401)
+    response.set_cookie(FORM_COOKIE, "shown", httponly=True, samesite="strict", path="/")
+    return response
 
 
 def _keep_wanted(asked: HTTPConnection, headers: MutableHeaders) -> None:

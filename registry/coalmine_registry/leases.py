@@ -1,9 +1,10 @@
 """Leases: of several servers on one registry, one at a time does what must not be done twice.
 
 No clocks are compared. A holder makes its lease's beat grow; who wants it takes it over once the beat has not
-grown for as long as a lease lasts, by its own monotonic clock. A holder that could not renew in that time
-knows, by its own clock, that somebody else may hold it by now. Each takeover makes the generation grow, which
-a transaction can check (`Lease.check`): what a holder that slept meanwhile has begun is refused.
+grown for as long as a lease lasts, by its own monotonic clock, if it could look all the time: when a database
+comes back, its holder goes on. A holder that could not renew in that time knows, by its own clock, that
+somebody else may hold it by now. Each takeover makes the generation grow, which a transaction can check
+(`Lease.check`): what a holder that slept meanwhile has begun is refused.
 """
 
 import threading
@@ -69,7 +70,7 @@ class Lease:
         self._failed_at: float | None = None
         self._is_wanted = False
         self._seen: tuple[object, ...] = ()
-        self._seen_at = 0.0
+        self._seen_at = self._looked_at = 0.0
         self.lost_to: Holder | None = None
         """Who took it from us; it is not asked for again."""
 
@@ -157,8 +158,10 @@ class Lease:
 
     def _has_lapsed(self, row: Row[Any], now: float) -> bool:
         seen = (row.holder, row.generation, row.beat)
-        if seen != self._seen:
+        # Who could not look does not know whether it was renewed, or could not be.
+        if seen != self._seen or now - self._looked_at > self._lasts_s / 2:
             self._seen, self._seen_at = seen, now
+        self._looked_at = now
         return now - self._seen_at >= self._lasts_s
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
+from coalmine_registry.operations.freezes import is_in_force
 from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.operations.versions import contents_with_includes
 from coalmine_registry.semantic_version import semantic_version
@@ -79,13 +80,8 @@ def read_registered(tx: Transaction, rows: Sequence[Row], known: Mapping[Key, De
 def _frozen(tx: Transaction, keys: set[Key]) -> dict[Key, str]:
     """All freezes are read at once: mostly there is none."""
     found: dict[Key, str] = {}
-    table = freezes.c
-    query = select(freezes).where(
-        table.starts_at <= tx.now,
-        table.ended_at.is_(None),
-        or_(table.until.is_(None), table.until > tx.now),
-    )
-    for row in tx.all(query.order_by(table.id)):
+    query = select(freezes).where(is_in_force(tx.now))
+    for row in tx.all(query.order_by(freezes.c.id)):
         for environment, prompt in keys:
             if row.environment in (None, environment) and row.prompt in (None, prompt):
                 found.setdefault((environment, prompt), frozen_words(row.frozen_by, row.until, row.reason))

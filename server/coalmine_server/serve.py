@@ -4,6 +4,7 @@ import faulthandler
 import os
 import secrets
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -223,7 +224,9 @@ class Server:
         """None where the registry is in a file of the home: who has the store has the measures."""
         if self._settings.registry.url is None:
             return None
-        home = store_instance_id(self._settings.store_dir)
+        store = self._settings.store_dir
+        # Where it is, too: the lock of a store says nothing about a copy of it.
+        home = f"{store_instance_id(store)} at {socket.gethostname()}:{store.resolve()}"
         return Lease(registry, MEASURES, Holder(home, self._settings.server.advertised_url or self.url))
 
     def _last_used(self) -> Mapping[tuple[str, str], datetime] | None:

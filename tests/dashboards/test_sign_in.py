@@ -13,7 +13,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from coalmine_dashboards.api import SignedOut
 from coalmine_dashboards.parts.viewer import client, client_for
-from coalmine_dashboards.sign_in import COOKIE, SESSIONS, Sessions, SignIn
+from coalmine_dashboards.sign_in import COOKIE, FORM_COOKIE, SESSIONS, Sessions, SignIn
 from tests.support.doubles.dashboard_api import DashboardApi
 
 KEY = "right"
@@ -38,7 +38,9 @@ def sessions() -> Sessions:
 
 @pytest.fixture
 def viewer(sessions: Sessions) -> TestClient:
-    return TestClient(SignIn(secrets_of_the_page, KEY, sessions), follow_redirects=False)
+    return TestClient(
+        SignIn(secrets_of_the_page, KEY, sessions), follow_redirects=False, cookies={FORM_COOKIE: "shown"}
+    )
 
 
 @pytest.mark.parametrize("path", ["/", "/_stcore/host-config", "/media/x", "/?key=", "/?key=wrong", "/%2e/"])
@@ -150,6 +152,18 @@ def test_a_token_of_the_server_signs_in_and_is_what_the_page_asks_with(
     assert viewer.post("/sign-in", data={"token": "mine"}).status_code == 303
     assert sessions.token_of(viewer.cookies[COOKIE]) == "mine"
     assert viewer.get("/").text == "figures"
+
+
+def test_a_form_of_another_site_signs_nobody_in(
+    viewer: TestClient, sessions: Sessions, server: DashboardApi
+) -> None:
+    viewer.cookies.clear()  # browsers send none that is strict with a form of another site
+    refused = viewer.post("/sign-in", data={"token": "mine", "wanted": "costs?time=6h"})
+    assert refused.status_code == 401
+    assert COOKIE not in refused.cookies
+    assert "samesite=strict" in refused.headers["set-cookie"].lower()
+    assert 'value="costs?time=6h"' in refused.text
+    assert viewer.post("/sign-in", data={"token": "mine"}).status_code == 303
 
 
 @pytest.mark.parametrize("token", ["m\u00efne", "\u202e", "mi\nne", "mine" * 1_000, "\0", ""])

@@ -87,6 +87,22 @@ def test_a_freeze_ends_when_it_said_or_when_somebody_ends_it(served: Registry) -
     assert ("freeze", "cleo", "night") in entries
 
 
+def test_a_freeze_counts_at_once_for_a_server_whose_clock_is_behind(served: Registry) -> None:
+    behind = Registry(served._database, clock=lambda: datetime.now(UTC) - timedelta(minutes=10))
+    planned = served.freeze(CLEO, "weekend", starts_at=datetime.now(UTC) + timedelta(minutes=5))
+    behind.promote(BOB, PROMPT, "1.0.2", "prod")
+    made = served.freeze(CLEO, "incident", environment="prod")
+    with pytest.raises(Frozen, match="incident"):
+        behind.promote(BOB, PROMPT, "1.0.1", "prod")
+    behind.unfreeze(CLEO, made.id)
+    behind.promote(BOB, PROMPT, "1.0.1", "prod")
+    panicked = served.panic(ANN, PROMPT, "it is wrong")
+    with pytest.raises(Frozen, match="it is wrong"):
+        behind.promote(BOB, PROMPT, "1.0.1", "prod")
+    assert behind.panic(ANN, PROMPT, "so it is").freeze == panicked.freeze
+    assert [each.id for each in behind.freezes().items] == [panicked.freeze.id, planned.id]
+
+
 def test_the_list_of_freezes(served: Registry) -> None:
     everywhere = served.freeze(CLEO, "a")
     prod = served.freeze(CLEO, "b", environment="prod")

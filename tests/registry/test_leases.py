@@ -33,6 +33,15 @@ def contender(registry: Registry, name: str, clock: Clock) -> Lease:
     return Lease(registry, "measures", Holder(name, f"http://{name}"), clock=clock)
 
 
+def waits(lease: Lease, clock: Clock) -> bool:
+    """Looks for longer than a lease lasts. Returns True if it has it then."""
+    for _ in range(int(LASTS_S)):
+        clock.now_s += 1
+        lease.hold()
+    clock.now_s += 1
+    return lease.hold()
+
+
 def test_one_holds_it_and_others_know_where(registry: Registry) -> None:
     clock = Clock()
     one, two = contender(registry, "one", clock), contender(registry, "two", clock)
@@ -53,9 +62,8 @@ def test_it_is_taken_over_once_it_was_not_renewed_and_the_old_holder_is_refused(
     assert one.hold()
     assert not two.hold()
     registry.transact(one.check)
-    clock.now_s += LASTS_S
+    assert waits(two, clock)
     assert not one.acting  # by its own clock, before anybody else can act
-    assert two.hold()
     with pytest.raises(LeaseLost, match="measures"):
         registry.transact(one.check)
     registry.transact(two.check)
@@ -87,6 +95,18 @@ def test_who_releases_it_lets_the_next_one_in_at_once(registry: Registry) -> Non
     assert two.hold()
     one.release()  # it has nothing to let go
     assert two.hold()
+
+
+def test_who_could_not_look_for_a_while_does_not_take_it_for_abandoned(registry: Registry) -> None:
+    clock = Clock()
+    one, two = contender(registry, "one", clock), contender(registry, "two", clock)
+    assert one.hold()
+    assert not two.hold()
+    clock.now_s += 10 * LASTS_S  # the database was away, or both slept
+    assert not two.hold()
+    assert one.hold()
+    assert one.acting
+    assert waits(two, clock)
 
 
 class Away(Database):

@@ -1,5 +1,6 @@
 """Two servers on one PostgreSQL behind a proxy: changes reach everybody, and killing either hurts nobody."""
 
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -162,3 +163,16 @@ def test_of_two_homes_one_has_the_measures_and_a_server_that_slept_ends(
             assert two.get("/v1/versions").status_code == 200
             assert two.stop() == 0
         assert owner(registry, MEASURES) is None
+
+
+def test_a_copy_of_a_home_is_a_standby_like_any_other(tmp_path: Path, database: str) -> None:
+    env = {"COALMINE_REGISTRY_URL": database}
+    with ServerProcess(tmp_path / "a", env) as one:
+        one.wait_ready()
+        assert one.stop() == 0
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    with ServerProcess(tmp_path / "a", env) as one:
+        one.wait_ready()
+        with ServerProcess(tmp_path / "b", env) as copy:
+            eventually(lambda: "another server has the measures" in copy.log_text() or None, what="standby")
+            assert one.get("/v1/versions").status_code == 200

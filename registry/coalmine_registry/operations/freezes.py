@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 
 from coalmine_registry.errors import Frozen, Invalid, NotFound
 from coalmine_registry.freeze_records import FreezeRecord
@@ -14,6 +14,7 @@ from coalmine_registry.operations.transaction import Transaction
 from coalmine_registry.operations.versions import version_names
 from coalmine_registry.roles import Actor, Role
 from coalmine_registry.storage.rollout_tables import freezes
+from coalmine_registry.storage.tables import audit as audit_log
 from coalmine_schemas.results import Page
 
 
@@ -136,10 +137,18 @@ def standing(transaction: Transaction, environment: str, prompt: str) -> list[Fr
     query = select(freezes).where(
         _is_or_all(freezes.c.environment, environment),
         _is_or_all(freezes.c.prompt, prompt),
-        freezes.c.starts_at <= transaction.now,
-        _not_over(transaction.now),
+        is_in_force(transaction.now),
     )
     return [FreezeRecord(**row._mapping) for row in transaction.all(query.order_by(freezes.c.id))]
+
+
+def is_in_force(now: datetime) -> ColumnElement[bool]:
+    """The condition that a freeze counts now.
+
+    One that began when it was made counts at once also for a server whose clock is behind that of its maker.
+    """
+    began_at_once = exists().where(audit_log.c.action == "freeze", audit_log.c.at == freezes.c.starts_at)
+    return and_(or_(freezes.c.starts_at <= now, began_at_once), _not_over(now))
 
 
 def check(transaction: Transaction, environment: str, prompt: str) -> None:

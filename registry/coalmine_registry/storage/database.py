@@ -31,12 +31,17 @@ from coalmine_schemas.atomic_file import make_private_folder
 
 WAIT_S: Final = 30.0
 """How long a writer waits for others."""
+HANGS_S: Final = 15.0
+"""After this long without a statement a transaction on PostgreSQL is over: of a process that was stopped, or
+whose machine is gone, in the midst of a change, others would otherwise wait for ever."""
 
 _CONNECTIONS: Final = 8
 _MORE_CONNECTIONS: Final = 56
 """Threads that work at the same time get a connection each, up to this number beyond those kept open."""
 _REPEATABLE: Final = frozenset({"40001", "40P01", "55P03"})
 """SQLSTATEs of serialisation failures, deadlocks and lock timeouts: nothing was changed."""
+_AWAY: Final = frozenset({"25006", "25P03"})
+"""SQLSTATEs of a database that only reads, as a standby does, and of a transaction that hung for too long."""
 
 _Result = TypeVar("_Result")
 
@@ -44,13 +49,16 @@ _Result = TypeVar("_Result")
 class Database:
     """One SQLite file or PostgreSQL database. Thread-safe."""
 
-    def __init__(self, address: str | Path, *, name: str = "registry", wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self, address: str | Path, *, name: str = "registry", wait_s: float = WAIT_S, hangs_s: float = HANGS_S
+    ) -> None:
         """Prepares to connect.
 
         Args:
             address: Path of a SQLite file, `sqlite:///...` or `postgresql+psycopg://...`.
             name: Whose it is, in errors.
             wait_s: How long a writer waits for others.
+            hangs_s: How long a transaction on PostgreSQL may do nothing.
 
         Raises:
             DatabaseMisconfigured: The address is not a usable database URL.
@@ -59,7 +67,7 @@ class Database:
         url = _url(address, name)
         self.is_sqlite: Final = url.get_backend_name() == "sqlite"
         self._engine = (
-            _sqlite_engine(url, name, wait_s) if self.is_sqlite else _postgresql_engine(url, wait_s)
+            _sqlite_engine(url, name, wait_s) if self.is_sqlite else _postgresql_engine(url, wait_s, hangs_s)
         )
         self._writers = threading.Lock()
         self._watching: sqlite3.Connection | None = None
@@ -226,7 +234,7 @@ def _sqlite_engine(url: URL, name: str, wait_s: float) -> Engine:
     return engine
 
 
-def _postgresql_engine(url: URL, wait_s: float) -> Engine:
+def _postgresql_engine(url: URL, wait_s: float, hangs_s: float) -> Engine:
     milliseconds = round(wait_s * 1000)
     options = url.query.get("options", "")
     engine = create_engine(
@@ -234,7 +242,17 @@ def _postgresql_engine(url: URL, wait_s: float) -> Engine:
         pool_size=_CONNECTIONS,
         max_overflow=_MORE_CONNECTIONS,
         pool_pre_ping=True,
-        connect_args={"options": f"{options} -c lock_timeout={milliseconds}", "connect_timeout": 10},
+        connect_args={
+            "options": f"{options} -c lock_timeout={milliseconds} "
+            f"-c idle_in_transaction_session_timeout={round(hangs_s * 1000)}",
+            "connect_timeout": 10,
+            # Where a network drops what is sent, a connection ends after half a minute: by itself it does
+            # after 15 minutes, or never if nothing was sent.
+            "tcp_user_timeout": milliseconds,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 4,
+        },
         hide_parameters=True,
     )
 
@@ -262,6 +280,6 @@ def _translated(error: DBAPIError, database: str) -> Exception:
         return DatabaseDamaged(
             f"the {database} file is not a database or is damaged ({error.orig}): restore a copy of it"
         )
-    if isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, OperationalError | InterfaceError) or getattr(error.orig, "sqlstate", None) in _AWAY:
         return DatabaseUnavailable(f"the {database} database cannot be used now: {error.orig}")
     return error

@@ -1,10 +1,15 @@
+import os
+import signal
+import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, make_url, text
 
 from coalmine_registry.errors import DatabaseDamaged, DatabaseMisconfigured, DatabaseUnavailable, RegistryBusy
 from coalmine_registry.registry import Registry
@@ -207,6 +212,74 @@ def test_a_sqlite_file_may_be_copied_while_it_is_used(
         copy.close()
     with Registry.open(tmp_path / "copy.db") as restored:
         assert restored.deployment("prod", PROMPT).version == "1.0.0"
+
+
+_STOPS = """
+import os, signal, sys
+from sqlalchemy import text
+from coalmine_registry.errors import DatabaseUnavailable
+from coalmine_registry.storage import Database
+
+database = Database(sys.argv[1], hangs_s=0.5)
+
+def stop(connection):
+    print("in the midst", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    connection.execute(text("UPDATE environments SET revision = 99"))
+
+try:
+    database.write(stop)
+except DatabaseUnavailable as error:
+    print(error)
+print(database.write(lambda connection: connection.execute(text("SELECT 1")).scalar()))
+"""
+
+
+@pytest.mark.postgres
+def test_a_process_that_is_stopped_in_the_midst_of_a_change_keeps_nobody_from_theirs(
+    new_address: Callable[[str], str],
+) -> None:
+    url = new_address("postgresql")
+    command = [sys.executable, "-c", _STOPS, url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stopped:
+        try:
+            assert stopped.stdout is not None
+            assert stopped.stdout.readline() == "in the midst\n"
+            database = Database(url)
+            database.write(_insert)
+            stopped.send_signal(signal.SIGCONT)
+            said, _ = stopped.communicate(timeout=60)
+        finally:
+            stopped.kill()
+    assert said.endswith("idle-in-transaction timeout\n1\n"), said
+    revisions = text("SELECT revision FROM environments")
+    assert 99 not in database.read(lambda connection: connection.execute(revisions).scalars().all())
+    database.close()
+
+
+@pytest.mark.postgres
+def test_a_network_that_drops_everything_ends_a_connection(new_address: Callable[[str], str]) -> None:
+    database = Database(new_address("postgresql"), wait_s=7)
+
+    def options(connection: Connection) -> tuple[int, int]:
+        number = connection.connection.dbapi_connection.fileno()  # type: ignore[union-attr]
+        with socket.socket(fileno=os.dup(number)) as ours:
+            sent = ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+            return sent, ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+
+    assert database.read(options) == (7_000, 10)
+    database.close()
+
+
+@pytest.mark.postgres
+def test_a_database_that_only_reads_is_a_passing_trouble(new_address: Callable[[str], str]) -> None:
+    url = make_url(new_address("postgresql"))
+    standby = url.update_query_dict({"options": "-c default_transaction_read_only=on"})
+    database = Database(standby.render_as_string(hide_password=False))
+    assert database.read(_count) == 0
+    with pytest.raises(DatabaseUnavailable, match="read-only"):
+        database.write(_insert)
+    database.close()
 
 
 @pytest.mark.postgres
