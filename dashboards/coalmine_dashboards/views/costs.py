@@ -257,11 +257,15 @@ def spending_items(found: Spending) -> list[HealthItem]:
         HealthItem("This month, forecast", forecast(found.month), "plain", _FORECAST),
         HealthItem(
             "Budgets",
-            f"{len(late)} of {len(found.budgets)} will not last" if late else f"{len(found.budgets)} hold",
+            f"{len(late)} of {len(found.budgets)} will not last" if late else _holding(len(found.budgets)),
             tone if found.budgets else "plain",
             f"Passed: {names}." if late else "See below.",
         ),
     ]
+
+
+def _holding(budgets: int) -> str:
+    return f"{budgets} hold{'s' if budgets == 1 else ''}" if budgets else "none set"
 
 
 _KNOWN: Final = "Calls whose cost is not known are not in it."
