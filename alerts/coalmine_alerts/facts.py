@@ -253,7 +253,10 @@ class DaySpend:
     environment: str
     prompt: str
     app: str
-    usd: float
+    usd: float | None
+    """None: of no call is the cost known."""
+    unpriced: int = 0
+    """Calls whose cost is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

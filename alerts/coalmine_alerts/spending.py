@@ -64,6 +64,7 @@ def _standing(budget: Budget, days: Sequence[DaySpend], now: datetime) -> Standi
         hard_cap=budget.hard_cap,
         owner=budget.owner,
         spent_usd=spent,
+        unpriced_requests=budget.unpriced_between(days, begin, end),
         forecast_usd=None if ahead is None else ahead.usd,
         forecast_lower_usd=None if ahead is None else ahead.lower,
         forecast_upper_usd=None if ahead is None else ahead.upper,

@@ -81,6 +81,7 @@ def show(first: PageName = FIRST) -> None:
         position="sidebar",
         expanded=True,
     )
+    st.set_page_config(page_title=f"{page.title} \N{MIDDLE DOT} Coalmine")
     if _turned(page.url_path):
         st.rerun()
     st.title(page.title, anchor=False)

@@ -1,9 +1,10 @@
 """Finds the server that the pages query."""
 
 import os
+import secrets
 from collections.abc import Mapping
 
-from coalmine_schemas.discovery import Endpoint, find_endpoint, home_of
+from coalmine_schemas.discovery import Endpoint, find_endpoint, home_of, read_local_token, viewer_key
 
 __all__ = [
     "ANSWERS_VARIABLE",
@@ -11,6 +12,7 @@ __all__ = [
     "VARIABLES",
     "connection_of_process",
     "find_connection",
+    "key_of_link",
 ]
 
 DEFAULT_SERVER_URL = "http://127.0.0.1:8321"
@@ -35,3 +37,12 @@ def find_connection(environ: Mapping[str, str]) -> Endpoint:
 def connection_of_process() -> Endpoint:
     """Returns the server that this process's environment names, with the process's own token."""
     return find_connection(os.environ)
+
+
+def key_of_link(environ: Mapping[str, str]) -> str:
+    """Returns what the link has that signs a viewer in.
+
+    The same whether or not the server answers by now: who started this process may have printed it already.
+    """
+    own = environ.get("COALMINE_TOKEN") or read_local_token(home_of(None, environ))
+    return secrets.token_urlsafe() if own is None else viewer_key(own)

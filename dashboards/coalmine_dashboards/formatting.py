@@ -28,10 +28,14 @@ _DUST = 1e-7
 """Of shares that were added up, in per cent."""
 
 TIME_LABEL = (
-    "hours(datum.value) == 0 && minutes(datum.value) == 0"
+    "seconds(datum.value) != 0 ? timeFormat(datum.value, '%H:%M:%S')"
+    " : hours(datum.value) == 0 && minutes(datum.value) == 0"
     " ? timeFormat(datum.value, '%b %d') : timeFormat(datum.value, '%H:%M')"
 )
-"""Labels of a chart's time axis (Vega): the date at midnight, the time elsewhere, in the viewer's zone."""
+"""Labels of a chart's time axis (Vega): the date at midnight, the time elsewhere, in the viewer's zone.
+
+Of a few minutes, ticks are less than a minute apart.
+"""
 
 
 def count(number: int | None) -> str:

@@ -1,7 +1,6 @@
 """Starts Streamlit with this page: on the loopback interface, without prompts and usage statistics."""
 
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -10,11 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from coalmine_dashboards.connection import connection_of_process
+from coalmine_dashboards.connection import key_of_link
 from coalmine_dashboards.identity import is_configured, is_https
 from coalmine_dashboards.palette import Mode, colours_of
 from coalmine_dashboards.sign_in import SignIn
-from coalmine_schemas.discovery import viewer_key
 
 __all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "end_with_stdin", "main", "options_of", "page_file"]
 
@@ -85,8 +83,7 @@ def main(host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
     from coalmine_dashboards.preloads import Preloads, begun_pages, scripts_of  # noqa: PLC0415 - Streamlit
     from coalmine_dashboards.undelayed import Undelayed  # noqa: PLC0415
 
-    token = connection_of_process().token
-    key = secrets.token_urlsafe() if token is None else viewer_key(token)
+    key = key_of_link(os.environ)
     sys.stderr.write(f"dashboard: http://{host}:{port}/?key={key}  (Ctrl-C stops it)\n")
     by_provider = is_configured()
     pages = begun_pages(by_provider=by_provider)

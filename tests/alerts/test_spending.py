@@ -51,6 +51,17 @@ def test_budgets_say_when_they_are_passed() -> None:
     assert soon.passes_on > NOW.date()
 
 
+def test_calls_without_a_known_cost_are_counted_and_no_day_of_spending() -> None:
+    rest = {"environment": "prod", "prompt": "own", "app": "support"}
+    unknown = [DaySpend(day=MIDNIGHT - days * DAY, usd=None, unpriced=7, **rest) for days in (0, 1)]
+    found = spending_of(
+        unknown, [Budget(name="all", usd=1.0), Budget(name="other", usd=1.0, prompt="x")], NOW
+    )
+    assert (found.today.spent_usd, found.today.unpriced_requests, found.days) == (0.0, 7, [])
+    assert (found.month.unpriced_requests, found.month.forecast_usd) == (14, None)
+    assert [each.unpriced_requests for each in found.budgets] == [14, 0]
+
+
 def test_without_days_nothing_is_forecast() -> None:
     found = spending_of([], [Budget(name="all", usd=1.0, period="week")], NOW)
     assert (found.month.spent_usd, found.month.forecast_usd, found.days) == (0.0, None, [])

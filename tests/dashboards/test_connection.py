@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from coalmine_dashboards.connection import DEFAULT_SERVER_URL, find_connection
-from coalmine_schemas.discovery import Endpoint, announce_server
+from coalmine_dashboards.connection import DEFAULT_SERVER_URL, find_connection, key_of_link
+from coalmine_schemas.discovery import Endpoint, announce_server, viewer_key
 from tests.support.doubles.deployment_server import DeploymentServer
 
 
@@ -69,3 +69,14 @@ def test_without_an_announcement_the_local_token_is_not_sent(home: Path) -> None
 
 def test_the_token_does_not_show_when_printed() -> None:
     assert "secret" not in repr(Endpoint("http://h", "secret"))
+
+
+def test_the_link_of_a_home_is_the_same_before_its_server_answers(home: Path) -> None:
+    announce_server(home, "http://127.0.0.1:1", "store", "nobody listens there")
+    assert key_of_link({"COALMINE_HOME": str(home)}) == viewer_key("local-token")
+    assert key_of_link({"COALMINE_HOME": str(home), "COALMINE_TOKEN": "mine"}) == viewer_key("mine")
+
+
+def test_without_a_token_nobody_can_guess_the_link(tmp_path: Path) -> None:
+    environ = {"COALMINE_HOME": str(tmp_path)}
+    assert key_of_link(environ) != key_of_link(environ)

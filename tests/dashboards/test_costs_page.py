@@ -134,6 +134,13 @@ def test_hostile_names_are_shown_as_text(open_page: Open, api: DashboardApi) -> 
     assert any(plain(HOSTILE) in each.value for each in page.caption)
 
 
+def test_what_was_spent_is_not_zero_where_no_cost_is_known(open_page: Open, api: DashboardApi) -> None:
+    rows = (a_standing("own", 0.0, unpriced_requests=9), a_standing("free", 0.0))
+    api.handlers["/v1/spending"] = answer(a_spending(*rows))
+    found = html(open_page())
+    assert (">unknown</td>" in found, "$0, 0 %" in found) == (True, True)
+
+
 def test_empty_states_say_what_to_do(open_page: Open, api: DashboardApi) -> None:
     api.handlers["/v1/costs"] = answer(costs_of())
     api.handlers["/v1/savings"] = answer(savings_of())

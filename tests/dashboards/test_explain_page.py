@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from coalmine_analytics.results.catalogue import MetricRow
-from tests.support.data.prompt_answers import an_explanation, facets_of, page_of, served
+from tests.support.data.prompt_answers import a_version, an_explanation, facets_of, page_of, served
 from tests.support.doubles.dashboard_api import DashboardApi
 from tests.support.doubles.opened_page import Open, html
 
@@ -24,6 +24,7 @@ def api() -> Iterator[DashboardApi]:
         "/v1/facets": lambda _parameters: FACETS,
         "/v1/metrics": lambda _parameters: page_of(a_metric("error_rate"), a_metric("quality")),
         "/v1/explain": lambda _parameters: served(an_explanation()),
+        "/v1/versions": lambda _parameters: page_of(a_version("support-refund", "1.4.0", 100)),
     }
     with DashboardApi(handlers) as found:
         yield found
@@ -70,6 +71,14 @@ def test_a_prompt_with_one_version_is_compared_with_its_past(open_page: Open, ap
     question = asked(api)
     assert "a" not in question
     assert "since" in question
+
+
+def test_a_prompt_without_quality_is_asked_about_another_metric(open_page: Open, api: DashboardApi) -> None:
+    unrated = a_version("summarize", "1.1.0", 100, quality_mean=None)
+    api.handlers["/v1/versions"] = lambda _parameters: page_of(unrated)
+    page = open_page(prompt="summarize", time="24h")
+    assert asked(api)["metric"] == "error_rate"
+    assert page.selectbox(key="metric").options == ["error_rate"]
 
 
 def test_all_time_has_no_time_before_it(open_page: Open, api: DashboardApi) -> None:

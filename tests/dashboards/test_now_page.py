@@ -39,6 +39,7 @@ def a_standing(name: str | None, spent: float, **changes: Any) -> Standing:
         **dict.fromkeys(("environment", "prompt", "app", "owner", "budget_usd", "passes_on")),
         **dict.fromkeys(("forecast_usd", "forecast_lower_usd", "forecast_upper_usd")),
         "hard_cap": False,
+        "unpriced_requests": 0,
     }
     return Standing(name=name, spent_usd=spent, **{**rest, **changes})
 

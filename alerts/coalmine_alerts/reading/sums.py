@@ -115,7 +115,8 @@ def read_days(source: Source, now: datetime) -> list[DaySpend]:
             environment=row["environment"],
             prompt=row["prompt"],
             app=row["app"],
-            usd=row["nano_usd"] * _NANO,
+            usd=None if row["nano_usd"] is None else row["nano_usd"] * _NANO,
+            unpriced=row["unpriced"],
         )
         for row in source.rows(statement("day_spend", _PACKAGE), parameters)
     ]

@@ -32,6 +32,8 @@ class Standing:
     owner: str | None
     spent_usd: float
     """US dollars so far; calls whose cost is not known are not in it."""
+    unpriced_requests: int
+    """Calls so far whose cost is not known."""
     forecast_usd: float | None
     """US dollars at the end of the period, by weekday and the level of the last week; null before there are
     seven whole days of spending."""

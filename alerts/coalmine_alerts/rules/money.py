@@ -49,14 +49,21 @@ class Budget:
         """Returns what was spent on each day that is known, in US dollars."""
         found: dict[date, float] = {}
         for each in days:
-            if (
-                self.environment in (None, each.environment)
-                and self.prompt in (None, each.prompt)
-                and self.app in (None, each.app)
-            ):
+            if each.usd is not None and self._counts(each):
                 day = each.day.date()
                 found[day] = found.get(day, 0.0) + each.usd
         return found
+
+    def unpriced_between(self, days: Iterable[DaySpend], begin: date, end: date) -> int:
+        """Returns how many calls have no known cost, from a day on until before another."""
+        return sum(each.unpriced for each in days if self._counts(each) and begin <= each.day.date() < end)
+
+    def _counts(self, each: DaySpend) -> bool:
+        return (
+            self.environment in (None, each.environment)
+            and self.prompt in (None, each.prompt)
+            and self.app in (None, each.app)
+        )
 
     def spent_between(self, facts: Facts, begin: date, end: date) -> float:
         """Returns what was spent from a day on until before another."""

@@ -51,7 +51,8 @@ def _made(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401
 
 def segment(name: str) -> str:
     """A name as one segment of a path."""
-    return quote(name, safe="")
+    # One of dots alone would be taken out of the path, with the segment before it (RFC 3986, 5.2.4).
+    return quote(name, safe="") if name.strip(".") else name.replace(".", "%2E")
 
 
 _Value: TypeAlias = str | list[str]
@@ -307,6 +308,6 @@ def _problem_document(response: httpx2.Response) -> tuple[str | None, str]:
     try:
         document = response.json()
         kind = document.get("type")
-        return None if kind is None else str(kind), str(document["detail"])
+        return None if kind is None else str(kind), "; ".join(str(document["detail"]).splitlines())
     except (ValueError, KeyError, AttributeError, TypeError):
         return None, f"status {response.status_code} without an explanation"

@@ -9,6 +9,7 @@ import streamlit as st
 
 from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_analytics.results.explain import Explanation
+from coalmine_consumers.results import VersionRow
 from coalmine_dashboards.api import ApiClient
 from coalmine_dashboards.formatting import count, difference, figure, interval
 from coalmine_dashboards.palette import Mode
@@ -77,7 +78,7 @@ def _question(chosen: Chosen, prompt: str, versions: Sequence[str]) -> _Asked | 
         b = None
         if a != _PERIODS and others:
             b = one_of("b", "with", others, len(others) - 1)
-        metric = one_of("metric", "Metric", _metrics(client()), 0)
+        metric = one_of("metric", "Metric", _metrics(client(), prompt), 0)
     if a is None or metric is None:
         return None
     if a != _PERIODS and b is None:
@@ -87,10 +88,14 @@ def _question(chosen: Chosen, prompt: str, versions: Sequence[str]) -> _Asked | 
 
 
 @st.cache_data(ttl=_KEPT_FOR, max_entries=50, show_spinner=False, hash_funcs=BY_VIEWER)
-def _metrics(asked: ApiClient) -> list[str]:
-    """Metrics of requests, quality first."""
+def _metrics(asked: ApiClient, prompt: str) -> list[str]:
+    """Metrics of requests, quality first, where the prompt has any."""
+    left_out = {"requests_per_unit"}
+    versions = asked.items("/v1/versions", VersionRow, prompt=prompt)
+    if all(each.quality_mean is None for each in versions):
+        left_out.add("quality")  # the server would refuse it
     rows = asked.items("/v1/metrics", MetricRow)
-    names = [row.metric for row in rows if row.metric != "requests_per_unit"]
+    names = [row.metric for row in rows if row.metric not in left_out]
     return sorted(names, key=lambda name: name != "quality")
 
 

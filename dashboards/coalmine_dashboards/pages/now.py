@@ -77,7 +77,7 @@ def _fetch(asked: ApiClient) -> _Seen:
     now = datetime.now(UTC)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         alerts = pool.submit(lambda: asked.first("/v1/alerts", Alert, _MOST_ALERTS, state="firing"))
-        promotions = pool.submit(lambda: asked.first("/v1/promotions", Promotion, 50, status="pending"))
+        promotions = pool.submit(lambda: asked.items("/v1/promotions", Promotion, status="pending"))
         ingest = pool.submit(if_allowed, asked.ingest)
         slow = _slowly(asked)
         running = asked.items("/v1/rollouts", Rollout, state=sorted(UNDER_WAY))

@@ -95,7 +95,7 @@ def side_by_side(prompt: str, chosen: Chosen) -> None:
         lambda: _breakdown(client(), prompt, _by(), chosen),
         _leaderboard,
         asked=(prompt, chosen),
-        every_s=None,
+        every_s=chosen.refreshed(_EVERY_S),
     )
 
 

@@ -90,6 +90,8 @@ def dot(tone: Tone, text: str) -> Html:
 def _cell(row: _Row, at: int, column: Column[_Row]) -> str:
     found = column.cell(row)
     markup = found.markup if isinstance(found, Html) else escape(found)
+    if column.text and not column.wraps:
+        markup = f'<span class="cm-name">{markup}</span>'
     name = 'th scope="row"' if at == 0 else "td"
     return f"<{name}{_classes(column)}>{markup}</{'th' if at == 0 else 'td'}>"
 

@@ -12,6 +12,7 @@ from typing import Any
 import altair as alt
 
 from coalmine_consumers.results import Step
+from coalmine_dashboards.formatting import TIME_LABEL
 from coalmine_dashboards.palette import Mode, VersionKey, style_of
 from coalmine_dashboards.parts.charts import Drawing, Told, tooltip
 from coalmine_dashboards.views.marks import MarkPoint
@@ -24,11 +25,6 @@ _LABEL_GAP_PX = 2
 _POINTS = "points"
 _MARKS = "marks"
 _MARK_COLOUR = "#808080"  # readable in both modes, and not the colour of a version
-# The date at midnight, the time at other ticks, in the zone of whoever looks.
-_TIME_LABEL = (
-    "hours(datum.value) == 0 && minutes(datum.value) == 0"
-    " ? timeFormat(datum.value, '%b %d') : timeFormat(datum.value, '%H:%M')"
-)
 _MOMENT = "%Y-%m-%d %H:%M"
 
 
@@ -144,7 +140,7 @@ def _time_axis() -> alt.X:
         title=None,
         # No domain: empty points mark the ends, so the specification stays the same.
         scale=alt.Scale(type="time", nice=False),
-        axis=alt.Axis(tickCount=6, labelExpr=_TIME_LABEL, labelOverlap=True, grid=False),
+        axis=alt.Axis(tickCount=6, labelExpr=TIME_LABEL, labelOverlap=True, grid=False),
     )
 
 

@@ -246,28 +246,41 @@ def spending_items(found: Spending) -> list[HealthItem]:
     tone: Tone = "bad" if any(_is_passed(each) for each in late) else "notice" if late else "good"
     names = ", ".join(f"{each.name} on {each.passes_on}" for each in late)
     return [
-        HealthItem("Today (UTC)", money(found.today.spent_usd), "plain", f"Since midnight UTC. {_KNOWN}"),
+        HealthItem("Today (UTC)", spent(found.today), "plain", f"Since midnight UTC. {_KNOWN}"),
         HealthItem("Today, forecast", forecast(found.today), "plain", _FORECAST),
         HealthItem(
             "This month",
-            money(found.month.spent_usd),
+            spent(found.month),
             "plain",
             f"Since the first of the month, UTC. {_KNOWN}",
         ),
         HealthItem("This month, forecast", forecast(found.month), "plain", _FORECAST),
         HealthItem(
             "Budgets",
-            f"{len(late)} of {len(found.budgets)} will not last" if late else f"{len(found.budgets)} hold",
+            f"{len(late)} of {len(found.budgets)} will not last" if late else _holding(len(found.budgets)),
             tone if found.budgets else "plain",
             f"Passed: {names}." if late else "See below.",
         ),
     ]
 
 
+def _holding(budgets: int) -> str:
+    return f"{budgets} hold{'s' if budgets == 1 else ''}" if budgets else "none set"
+
+
 _KNOWN: Final = "Calls whose cost is not known are not in it."
 _FORECAST: Final = (
     "At the end of it, by weekday and the level of the last week, with an 80 % interval; needs seven days."
 )
+
+
+def spent(each: Standing) -> str:
+    """Returns what is spent; `unknown` where there were calls and the cost of none is known."""
+    return "unknown" if _is_unknown(each) else money(each.spent_usd)
+
+
+def _is_unknown(each: Standing) -> bool:
+    return each.unpriced_requests > 0 and each.spent_usd == 0
 
 
 def forecast(each: Standing) -> str:
@@ -302,10 +315,12 @@ def _about(row: Standing) -> str:
 
 
 def _spent(row: Standing) -> Html:
+    if _is_unknown(row):
+        return Html(spent(row))
     share = row.spent_usd / (row.budget_usd or 1.0)
     return Html(
         f'<span class="cm-meter" aria-hidden="true"><span style="width:{min(share, 1.0):.1%}"></span></span> '
-        f"{escape(money(row.spent_usd))}, {escape(percent(share, 0))}"
+        f"{escape(spent(row))}, {escape(percent(share, 0))}"
     )
 
 

@@ -21,6 +21,8 @@ __all__ = ["Need", "Served", "Urgency", "needs", "served"]
 Urgency = Literal["page", "warning", "waits"]
 """`page`: now. `warning`: today. `waits`: somebody else cannot go on before."""
 
+_MOST_PROMOTIONS: Final = 5
+"""Those that have a row of their own."""
 _ORDER: Final[tuple[Urgency, ...]] = ("page", "warning", "waits")
 
 
@@ -66,7 +68,7 @@ def needs(
     found = [
         *map(_of_alert, filter(needs_somebody, alerts)),
         *_of_rollouts(rollouts),
-        *map(_of_promotion, promotions),
+        *_of_promotions(promotions),
         *_of_queues(queues),
         *_of_ingest(ingest),
     ]
@@ -108,6 +110,16 @@ def _of_rollouts(rollouts: Iterable[RolloutStatus]) -> Iterator[Need]:
             min((hold.since for hold in each.holds), default=rollout.started_at or rollout.created_at),
             link("rollouts", rollout=each.id),
         )
+
+
+def _of_promotions(promotions: Iterable[Promotion]) -> Iterator[Need]:
+    """Those that wait longest, and how many more: a list of fifty would hide what else waits."""
+    oldest = sorted(promotions, key=lambda each: each.requested_at)
+    shown, rest = oldest[:_MOST_PROMOTIONS], oldest[_MOST_PROMOTIONS:]
+    yield from map(_of_promotion, shown)
+    if rest:
+        what = f"{count(len(rest))} more promotion{'s wait' if len(rest) > 1 else ' waits'} for approval"
+        yield Need("waits", what, "The registry lists all", rest[0].requested_at, link("registry"))
 
 
 def _of_promotion(promotion: Promotion) -> Need:

@@ -151,6 +151,13 @@ def test_what_changed_a_day_or_two_ago_is_not_usual_once_a_week_before_is_known(
         assert tuple(sorted(down for down, _, _ in stretch.usual)) == usual
 
 
+def test_a_day_of_which_no_cost_is_known_is_not_free(store: Store) -> None:
+    rows = [request(number, START + number * HOUR, cost_nano_usd=None) for number in range(3)]
+    store.commit(Feed().batch(rows))
+    (day,) = read(store, START + DAY, "budgets", "spend").days
+    assert (day.usd, day.unpriced) == (None, 3)
+
+
 def test_money_is_added_up_by_day_and_today_as_far_as_it_came(store: Store) -> None:
     rows = [
         request(day * 10 + number, START + day * DAY + number * HOUR, cost_nano_usd=1_000_000_000)
@@ -160,7 +167,11 @@ def test_money_is_added_up_by_day_and_today_as_far_as_it_came(store: Store) -> N
     store.commit(Feed().batch(rows))
     now = START + 2 * DAY + 2 * HOUR - MINUTE
     found = read(store, now, "budgets", "spend")
-    assert [(each.day.day, each.usd) for each in found.days] == [(10, 4.0), (11, 4.0), (12, 2.0)]
+    assert [(each.day.day, each.usd, each.unpriced) for each in found.days] == [
+        (10, 4.0, 0),
+        (11, 4.0, 0),
+        (12, 2.0, 0),
+    ]
     told = findings(BudgetSpent(budgets=(Budget(name="all", usd=20.0),))(found))[0]
     assert (told.value, told.condition) == (0.5, True)
     (hour,) = found.hours

@@ -13,12 +13,14 @@ from coalmine_dashboards.api import (
     ApiClient,
     ApiError,
     Forbidden,
+    NotFound,
     NotReady,
     Selection,
     Standby,
     Unauthorised,
     Unexpected,
     Unreachable,
+    segment,
 )
 from coalmine_simulator import Simulation, scenario
 from tests.support.doubles.dashboard_api import DashboardApi, problem
@@ -186,6 +188,7 @@ def test_a_missing_or_wrong_token_is_an_error_that_hides_it(
         ((403, problem("forbidden", 403, "not you")), Forbidden, "not you"),
         ((500, problem("internal", 500, "a fault")), Unexpected, "a fault"),
         ((404, {"detail": "Not Found"}), Unexpected, "Not Found"),
+        ((404, problem("not-found", 404, "no call\nlist them")), NotFound, "no call; list them"),
         ((200, b"<html>"), Unexpected, "not JSON"),
         ((200, {"items": 5}), Unexpected, "the answer has no prompts"),
         ((200, []), Unexpected, "not an object"),
@@ -276,6 +279,13 @@ def test_an_answer_that_is_not_an_object_is_an_error(
     api.handlers["/v1/ingest"] = lambda _parameters: document
     with pytest.raises(Unexpected, match="the answer is not an object"):
         client.ingest()
+
+
+def test_any_name_is_one_segment_of_a_path(api: DashboardApi, client: ApiClient) -> None:
+    for name in ("a/b", "..", "1.2", "?#"):
+        with pytest.raises(NotFound):
+            client.read(f"/v1/prompts/{segment(name)}/care", dict)
+    assert [path.split("/")[3] for path, _parameters in api.asked] == ["a%2Fb", "%2E%2E", "1.2", "%3F%23"]
 
 
 def test_a_server_that_is_not_running_is_unreachable() -> None:

@@ -44,6 +44,7 @@ def test_a_page_stands_at_every_width_in_light_and_dark(
     page.emulate_media(color_scheme="light")
     opened(page, f"{demo.url}/{link(name)}")
     expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
+    expect(page).to_have_title(f"{title} \N{MIDDLE DOT} Coalmine")
     for scheme, width in STATES:
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_viewport_size({"width": width, "height": 900})

@@ -34,6 +34,19 @@ def test_the_most_urgent_comes_first_and_of_those_what_waits_longest() -> None:
     assert found[5].what == "12 requests wait for review · tone"
 
 
+def test_many_promotions_that_wait_are_counted_beyond_those_that_wait_longest() -> None:
+    waiting = [
+        a_promotion(id=f"pr-{hours}", requested_at=NOW - timedelta(hours=hours)) for hours in range(60)
+    ]
+    found = needs([], [], waiting, [], ingest())
+    assert [each.address for each in found] == [
+        *(f"./registry?promotion=pr-{hours}" for hours in (59, 58, 57, 56, 55)),
+        "./registry",
+    ]
+    assert found[5].what == "55 more promotions wait for approval"
+    assert needs([], [], waiting[:6], [], ingest())[5].what == "1 more promotion waits for approval"
+
+
 def test_what_somebody_looks_after_or_nobody_is_told_of_needs_nobody() -> None:
     calm = [
         an_alert(acknowledged_by="dana"),

@@ -87,6 +87,14 @@ def test_alerts_are_listed_by_state_prompt_and_rule(reader: Person) -> None:
     reader.get("/v1/alerts?cursor=x", expect=422)
 
 
+def test_names_that_only_events_have_may_hold_slashes(reader: Person) -> None:
+    for name in ("team%2Fsupport%2Frefund", "%2E%2E"):
+        assert reader.get(f"/v1/prompts/{name}/care")["owner"] is None
+    for question in ("readout", "looks"):
+        missing = reader.get(f"/v1/experiments/team%2Ftone/{question}", expect=404)
+        assert 'no requests recorded for experiment "team/tone"' in missing["detail"]
+
+
 def test_texts_of_users_are_for_admins(admin: Person, reader: Person) -> None:
     for path in (f"/v1/alerts/{FIRST}", "/v1/alerts"):
         assert SECRET_TEXT in str(admin.get(path))

@@ -75,6 +75,7 @@ def a_standing(name: str | None, spent: float, **changes: Any) -> Standing:
         "budget_usd": None if name is None else 1_000.0,
         "hard_cap": False,
         "owner": None,
+        "unpriced_requests": 0,
         "forecast_usd": spent * 1.1,
         "forecast_lower_usd": spent * 1.05,
         "forecast_upper_usd": spent * 1.15,

@@ -222,7 +222,8 @@ async def runbook(
     return known[rule]
 
 
-@router.get("/prompts/{name}/care", responses=problem_responses())
+# Names of prompts that only events have may have slashes.
+@router.get("/prompts/{name:path}/care", responses=problem_responses())
 def care(owned: Owned, _actor: Reader, name: PromptPath) -> Care:
     """Who cares for a prompt, where its alerts are told, and what to do about them, as configured."""
     return care_of(owned.alerts.configuration.prompts, name)

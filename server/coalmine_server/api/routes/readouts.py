@@ -60,7 +60,8 @@ def readouts(owned: Owned, wanted: Wanted) -> Response:
     return represented(page, Page[ExperimentRow], page.items, ExperimentRow, wanted)
 
 
-@router.get("/experiments/{experiment}/readout", responses=problem_responses(404))
+# Names of experiments that only events have may have slashes.
+@router.get("/experiments/{experiment:path}/readout", responses=problem_responses(404))
 def readout(owned: Owned, experiment: ExperimentPath) -> Readout:
     """Every metric of each arm against control: effect, interval, verdict, decision, units still needed.
 
@@ -78,7 +79,7 @@ def _unknown(owned: OwnedStore, experiment: str) -> NotFound:
     return NotFound.among(f'no requests recorded for experiment "{experiment}"', experiment, known)
 
 
-@router.get("/experiments/{experiment}/looks", responses=problem_responses(404))
+@router.get("/experiments/{experiment:path}/looks", responses=problem_responses(404))
 def looks(
     *,
     owned: Owned,
@@ -98,7 +99,7 @@ def looks(
     return ReadoutPath(experiment=experiment, items=items)
 
 
-@changes.post("/experiments/{experiment}/begin-anew", responses=problem_responses(404))
+@changes.post("/experiments/{experiment:path}/begin-anew", responses=problem_responses(404))
 def begin_anew(
     owned: Owned,
     actor: Annotated[Actor, needs(Role.APPROVER)],
