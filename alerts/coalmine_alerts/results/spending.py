@@ -32,8 +32,6 @@ class Standing:
     owner: str | None
     spent_usd: float
     """US dollars so far; calls whose cost is not known are not in it."""
-    unpriced_requests: int
-    """Calls so far whose cost is not known."""
     forecast_usd: float | None
     """US dollars at the end of the period, by weekday and the level of the last week; null before there are
     seven whole days of spending."""
@@ -43,6 +41,8 @@ class Standing:
     """Upper end of its 80 % interval."""
     passes_on: date | None
     """The day on which the budget is passed, or will be by the forecast; null: not in this period."""
+    unpriced_requests: int = 0
+    """Calls so far whose cost is not known."""
 
 
 @result

@@ -15,10 +15,10 @@ MONTH = Budget(name="support", usd=1_000.0, prompt="refund")
 MIDNIGHT = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def spent(day: int, usd: float, **given: str) -> DaySpend:
+def spent(day: int, usd: float, *, prompt: str = "refund", environment: str = "prod") -> DaySpend:
     """So many days ago; the 20th is today."""
-    values = {"environment": "prod", "prompt": "refund", "app": "support", **given}
-    return DaySpend(day=MIDNIGHT - day * DAY, usd=usd, **values)
+    began = MIDNIGHT - day * DAY
+    return DaySpend(day=began, usd=usd, environment=environment, prompt=prompt, app="support")
 
 
 @pytest.mark.parametrize(
