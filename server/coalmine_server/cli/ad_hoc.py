@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from coalmine_server.cli.named_file import named_path
 from coalmine_server.cli.options import SinceOption, UntilOption, asking
 from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_table
 from coalmine_server.errors import ConfigurationError, Unavailable
@@ -57,7 +58,9 @@ def sql(
 
 def export(
     context: typer.Context,
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make for the files.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder to make for the files.", parser=named_path)
+    ],
     *,
     to: Annotated[
         Literal["parquet", "duckdb", "csv"],

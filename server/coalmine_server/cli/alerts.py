@@ -8,7 +8,7 @@ import typer
 
 from coalmine_schemas.safe_text import printable
 from coalmine_server.cli.invocation import invocation
-from coalmine_server.cli.named_file import write_named
+from coalmine_server.cli.named_file import named_path, write_named
 from coalmine_server.cli.options import (
     EnvironmentOption,
     PromptOption,
@@ -310,7 +310,9 @@ def check(
     context: typer.Context,
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="Default: alerts.file, else alerts.yaml in the home."),
+        typer.Argument(
+            metavar="[FILE]", help="Default: alerts.file, else alerts.yaml in the home.", parser=named_path
+        ),
     ] = None,
     *,
     as_json: AsJson = False,
@@ -355,7 +357,11 @@ def preview(
     html: Annotated[
         Path | None,
         typer.Option(
-            "--html", metavar="FILE", help="Write a page that shows them as Slack does.", show_default=False
+            "--html",
+            metavar="FILE",
+            help="Write a page that shows them as Slack does.",
+            show_default=False,
+            parser=named_path,
         ),
     ] = None,
     as_json: AsJson = False,

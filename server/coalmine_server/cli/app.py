@@ -8,6 +8,7 @@ import typer
 from coalmine_server.cli.commands import COMMANDS
 from coalmine_server.cli.invocation import Invocation
 from coalmine_server.cli.lazy_group import MARKUP, lazy_group
+from coalmine_server.cli.named_file import named_path
 
 EXIT_CODES = """Exit codes: 0 done; 1 a check failed (for example audit); 2 an option, a name or a setting is
 wrong; 3 no server, broker or store could be reached, another process holds it, or the disk is full; 4 what
@@ -33,13 +34,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _named(path: str) -> Path:
-    """A path; an empty one, as of a variable that is not set, would be the working directory."""
-    if not path:
-        raise typer.BadParameter("is empty: name a path, or leave the option out")
-    return Path(path)
-
-
 @app.callback()
 def root(
     context: typer.Context,
@@ -49,7 +43,7 @@ def root(
         typer.Option(
             help="Where everything lives; COALMINE_HOME, else ~/.coalmine.",
             show_default=False,
-            parser=_named,
+            parser=named_path,
             metavar="PATH",
         ),
     ] = None,
@@ -58,7 +52,7 @@ def root(
         typer.Option(
             help="Settings file; COALMINE_CONFIG, else coalmine.toml here or in the home.",
             show_default=False,
-            parser=_named,
+            parser=named_path,
             metavar="PATH",
         ),
     ] = None,

@@ -8,6 +8,7 @@ import typer
 
 from coalmine_server.cli.ad_hoc import check_new, take
 from coalmine_server.cli.invocation import invocation
+from coalmine_server.cli.named_file import named_path
 from coalmine_server.cli.options import asking
 from coalmine_server.cli.output import AsJson, note, write_facts, write_json
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 def backup(
     context: typer.Context,
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make for the backup.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder to make for the backup.", parser=named_path)
+    ],
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -53,7 +56,9 @@ def backup(
 
 def restore(
     context: typer.Context,
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the backup.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder of the backup.", parser=named_path)
+    ],
     *,
     verify: Annotated[
         bool,

@@ -1,9 +1,22 @@
-"""Files that an option names, such as `--out`: written whole or not at all."""
+"""Paths that arguments and options name; a file such as that of `--out` is written whole or not at all."""
 
 from pathlib import Path
 
+import typer
+
 from coalmine_schemas.atomic_file import write_atomically
 from coalmine_server.errors import ConfigurationError, is_of_full_disk
+
+
+def named_path(path: str) -> Path:
+    """Returns a path; an empty one, as of a variable that is not set, would be the working directory.
+
+    Raises:
+        BadParameter: It is empty.
+    """
+    if not path:
+        raise typer.BadParameter("is empty: name a path, or leave the option out")
+    return Path(path)
 
 
 def write_named(path: Path, text: str) -> None:

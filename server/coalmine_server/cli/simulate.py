@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from coalmine_server.cli.invocation import invocation, stop_on_signals
+from coalmine_server.cli.named_file import named_path
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_facts, write_json
 from coalmine_server.errors import CheckFailed, ConfigurationError
 
@@ -73,7 +74,12 @@ def simulate(
     ] = "demo",
     file: Annotated[
         Path | None,
-        typer.Option("--file", help="A simulation as TOML, instead of a scenario.", show_default=False),
+        typer.Option(
+            "--file",
+            help="A simulation as TOML, instead of a scenario.",
+            show_default=False,
+            parser=named_path,
+        ),
     ] = None,
     story_hours: Annotated[
         float, typer.Option(min=0.001, help="Length of the story in simulated hours.")
@@ -212,6 +218,7 @@ def replay(
             help="CSV file, plain or gzip, with the columns TIMESTAMP, ContextTokens and GeneratedTokens; "
             "default: a sample of a public trace.",
             show_default=False,
+            parser=named_path,
         ),
     ] = None,
     *,

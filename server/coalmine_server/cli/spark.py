@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coalmine_server.cli.invocation import invocation
+from coalmine_server.cli.named_file import named_path
 
 if TYPE_CHECKING:
     from coalmine_server.settings import Settings
@@ -40,6 +41,7 @@ JarOption = Annotated[
         "--jar",
         help="Jar of Spark's Kafka source; may be given several times. By its Maven coordinates if not set.",
         show_default=False,
+        parser=named_path,
     ),
 ]
 ConfOption = Annotated[

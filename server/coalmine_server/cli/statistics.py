@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from coalmine_server.cli.named_file import write_named
+from coalmine_server.cli.named_file import named_path, write_named
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_facts, write_json, write_table
 from coalmine_server.errors import ConfigurationError
 
@@ -44,11 +44,14 @@ def calibrate(
             "--json",
             help="File to write the rows to: cell, method, rate, replications, limit, passes.",
             show_default=False,
+            parser=named_path,
         ),
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option(help="File to write the result to as a Markdown document.", show_default=False),
+        typer.Option(
+            help="File to write the result to as a Markdown document.", show_default=False, parser=named_path
+        ),
     ] = None,
     only: Annotated[
         str | None,
@@ -133,7 +136,8 @@ def stats_check(
         Path,
         typer.Argument(
             help="CSV file of cumulative statistics, one row per look: experiment_id, variant_id, metric_id, "
-            "time_since_start, count_c, count_t, mean_c, mean_t, variance_c, variance_t; c is control."
+            "time_since_start, count_c, count_t, mean_c, mean_t, variance_c, variance_t; c is control.",
+            parser=named_path,
         ),
     ],
     *,
@@ -142,6 +146,7 @@ def stats_check(
         typer.Option(
             help="CSV file to write: the same rows in order, plus estimate, lower, upper, p, verdict.",
             show_default=False,
+            parser=named_path,
         ),
     ] = None,
     alpha: Annotated[

@@ -15,6 +15,7 @@ from typer.main import get_command
 
 from coalmine_server.cli.app import app
 from coalmine_server.cli.main import _EXTRA_OF_MODULE, main
+from coalmine_server.cli.named_file import named_path
 from tests.support.doubles.small_disk import make_read_only, mounted_disk
 from tests.support.processes.coalmine_process import COMMAND, coalmine, coalmine_json, environment
 from tests.support.repository.tree import ROOT
@@ -43,6 +44,18 @@ def commands() -> Iterator[tuple[tuple[str, ...], object]]:
 
 
 ALL: dict[tuple[str, ...], object] = dict(commands())
+
+
+def test_every_path_is_refused_if_it_is_empty() -> None:
+    """As of a variable that is not set: it would be the working directory."""
+    paths = {
+        (*words, parameter.name): parameter.type_descriptor.parameter_info.parser
+        for words, command in ALL.items()
+        for parameter in command.params  # type: ignore[attr-defined]
+        if "pathlib.Path" in str(parameter.type_descriptor.annotation)
+    }
+    assert ("apply", "directory") in paths
+    assert {place for place, parser in paths.items() if parser is not named_path} == set()
 
 
 @pytest.mark.parametrize("words", sorted(ALL), ids=" ".join)
@@ -148,6 +161,7 @@ def test_an_extra_is_known_of_each_module_that_the_commands_may_miss() -> None:
         (["dead-letters", "replay"], "say which"),
         (["dead-letters", "show", "01a00000-0000-7000-8000-000000000000"], "no dead letter"),
         (["replay", "missing.csv"], "missing.csv"),
+        (["pull", ""], "is empty: name a path"),
         (["replay", "missing.csv", "--speed", "fast"], "speed"),
         (["simulate", "--scenario", "doom"], "doom"),
         (["serve", "--port", "70000"], "port"),

@@ -11,6 +11,7 @@ import typer
 
 from coalmine_schemas.errors import CoalmineError
 from coalmine_schemas.safe_text import printable
+from coalmine_server.cli.named_file import named_path
 from coalmine_server.cli.output import AsJson, note, write_json
 from coalmine_server.cli.prompts.options import ReasonOption, TokenOption, registry_client
 from coalmine_server.errors import CheckFailed, ConfigurationError, ExitCode, exit_code_of
@@ -29,7 +30,9 @@ _SIGNS: Final = {"create": "+", "change": "~"}
 
 DirectoryArgument = Annotated[
     Path,
-    typer.Argument(metavar="DIR", help="Folder of configuration (docs/configuration-as-files.md)."),
+    typer.Argument(
+        metavar="DIR", help="Folder of configuration (docs/configuration-as-files.md).", parser=named_path
+    ),
 ]
 PruneOption = Annotated[
     bool, typer.Option("--prune", help="Remove targeting rules that are not in the files.")

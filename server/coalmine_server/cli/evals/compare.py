@@ -15,6 +15,7 @@ from coalmine_server.cli.evals.report import (
     write_files,
     write_report,
 )
+from coalmine_server.cli.named_file import named_path
 from coalmine_server.cli.output import AsJson, note, write_json
 
 if TYPE_CHECKING:
@@ -30,11 +31,14 @@ def compare(
             metavar="CANDIDATE",
             help='Answers of the candidate, JSON Lines or .gz: {"case": ..., "output": ...}; or one file '
             "that has both sides as columns.",
+            parser=named_path,
         ),
     ],
     baseline: Annotated[
         Path | None,
-        typer.Argument(metavar="BASELINE", help="Answers of the baseline; none if columns are named."),
+        typer.Argument(
+            metavar="BASELINE", help="Answers of the baseline; none if columns are named.", parser=named_path
+        ),
     ] = None,
     *,
     candidate_column: Annotated[
@@ -53,7 +57,10 @@ def compare(
         ),
     ] = None,
     cases: Annotated[
-        Path | None, typer.Option(help="File of cases, if the answers do not have them.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="File of cases, if the answers do not have them.", show_default=False, parser=named_path
+        ),
     ] = None,
     mapping: Annotated[
         list[str] | None,
@@ -75,7 +82,10 @@ def compare(
         ),
     ] = None,
     suite_file: Annotated[
-        Path | None, typer.Option("--suite", help="Suite to take metrics and cases from.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--suite", help="Suite to take metrics and cases from.", show_default=False, parser=named_path
+        ),
     ] = None,
     margin: Annotated[
         str | None,

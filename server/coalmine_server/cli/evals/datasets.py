@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from coalmine_server.cli.lazy_group import CommandModule, Later, lazy_group
-from coalmine_server.cli.named_file import write_named
+from coalmine_server.cli.named_file import named_path, write_named
 from coalmine_server.cli.options import EnvironmentOption, asking, path_of
 from coalmine_server.cli.output import AsJson, note, tabular, write_facts, write_json, write_table
 
@@ -47,7 +47,9 @@ DigestOption = Annotated[
 @dataset_app.command("import")
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON Lines of cases, `.gz` or not.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="JSON Lines of cases, `.gz` or not.", parser=named_path)
+    ],
     *,
     name: Annotated[
         str | None, typer.Option(help="Name of the dataset; that of the file if omitted.", show_default=False)
@@ -72,7 +74,10 @@ def import_(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write the cases to this file, too, as lines of our own.", show_default=False
+            metavar="FILE",
+            help="Write the cases to this file, too, as lines of our own.",
+            show_default=False,
+            parser=named_path,
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check them.")] = False,

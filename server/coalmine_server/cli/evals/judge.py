@@ -12,6 +12,7 @@ import typer
 from coalmine_server.cli.evals.place import Here, evaluations
 from coalmine_server.cli.evals.run import BudgetOption, estimate_words
 from coalmine_server.cli.lazy_group import CommandModule, Later, lazy_group
+from coalmine_server.cli.named_file import named_path
 from coalmine_server.cli.output import (
     Advance,
     AsJson,
@@ -62,9 +63,9 @@ Found = TypeVar("Found")
 
 @judge_app.command()
 def init(
-    directory: Annotated[Path, typer.Argument(metavar="DIRECTORY", help="Folder of prompt files.")] = Path(
-        "prompts"
-    ),
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIRECTORY", help="Folder of prompt files.", parser=named_path)
+    ] = Path("prompts"),
 ) -> None:
     """Write the judges that ship with Coalmine as prompt files; files that are there stay as they are.
 
@@ -136,6 +137,7 @@ def calibrate(
             metavar="LABELS",
             help="JSON Lines of answers with the verdict of people: id, variables, output, label; of a pair "
             "first and second in place of output.",
+            parser=named_path,
         ),
     ],
     *,
@@ -194,6 +196,7 @@ def attack(
             metavar="LABELS",
             help="Answers to attack, as for calibrate; three bad ones that ship if not given.",
             show_default=False,
+            parser=named_path,
         ),
     ] = None,
     *,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coalmine_server.cli.evals.place import Here, evaluations
+from coalmine_server.cli.named_file import named_path
 from coalmine_server.cli.output import AsJson, note, tabular, write_json, write_json_line, write_table
 
 if TYPE_CHECKING:
@@ -42,7 +43,10 @@ def correct(
     context: typer.Context,
     run: RunArgument,
     labels: Annotated[
-        Path, typer.Argument(metavar="LABELS", help="What coalmine judge draw wrote, with verdicts.")
+        Path,
+        typer.Argument(
+            metavar="LABELS", help="What coalmine judge draw wrote, with verdicts.", parser=named_path
+        ),
     ],
     *,
     metric: MetricOption,

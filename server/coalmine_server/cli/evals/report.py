@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from coalmine_server.cli.named_file import write_named
+from coalmine_server.cli.named_file import named_path, write_named
 from coalmine_server.cli.output import note, write_table
 
 if TYPE_CHECKING:
@@ -26,10 +26,14 @@ ReportFile = Annotated[
         metavar="FILE",
         help="Markdown to write, for a comment that is updated in place.",
         show_default=False,
+        parser=named_path,
     ),
 ]
 JunitFile = Annotated[
-    Path | None, typer.Option("--junit", metavar="FILE", help="JUnit XML to write.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--junit", metavar="FILE", help="JUnit XML to write.", show_default=False, parser=named_path
+    ),
 ]
 EXIT_CODES = """Exit codes: 0 pass; 1 harm shown; 3 undecided; 4 an invalid run: too much has no score; 2 an
 option, a name or a file is wrong."""

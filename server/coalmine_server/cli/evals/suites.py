@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coalmine_server.cli.evals.place import pushed_cases, pushed_suite
+from coalmine_server.cli.named_file import named_path
 from coalmine_server.cli.options import asking, path_of
 from coalmine_server.cli.output import AsJson, note, tabular, write_facts, write_json, write_table
 
@@ -19,7 +20,8 @@ suite_app = typer.Typer(
 )
 
 SuiteFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="YAML of the suite, e.g. evals/refunds.yaml.")
+    Path,
+    typer.Argument(metavar="FILE", help="YAML of the suite, e.g. evals/refunds.yaml.", parser=named_path),
 ]
 
 

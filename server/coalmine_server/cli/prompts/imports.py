@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coalmine_server.cli.named_file import named_path
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_json, write_table
 
 if TYPE_CHECKING:
@@ -18,14 +19,19 @@ import_app = typer.Typer(
     no_args_is_help=True,
 )
 
-Into = Annotated[Path, typer.Option("--into", metavar="DIR", help="Folder of prompts to write to.")]
+Into = Annotated[
+    Path, typer.Option("--into", metavar="DIR", help="Folder of prompts to write to.", parser=named_path)
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; write nothing.")]
 _OUT_OF = Path("prompts")
 
 
 @import_app.command("langfuse")
 def langfuse(
-    path: Annotated[Path, typer.Argument(help="JSON or JSON Lines of prompt versions, or a folder of them.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="JSON or JSON Lines of prompt versions, or a folder of them.", parser=named_path),
+    ],
     *,
     into: Into = _OUT_OF,
     dry_run: DryRun = False,
@@ -43,7 +49,10 @@ def langfuse(
 @import_app.command("promptlayer")
 def promptlayer(
     path: Annotated[
-        Path, typer.Argument(help="JSON or JSON Lines of prompt templates, or a folder of them.")
+        Path,
+        typer.Argument(
+            help="JSON or JSON Lines of prompt templates, or a folder of them.", parser=named_path
+        ),
     ],
     *,
     into: Into = _OUT_OF,
@@ -61,7 +70,9 @@ def promptlayer(
 
 @import_app.command("mlflow")
 def mlflow(
-    path: Annotated[Path, typer.Argument(help="MLflow's SQLite database, or its mlruns folder.")],
+    path: Annotated[
+        Path, typer.Argument(help="MLflow's SQLite database, or its mlruns folder.", parser=named_path)
+    ],
     *,
     into: Into = _OUT_OF,
     dry_run: DryRun = False,
@@ -78,7 +89,7 @@ def mlflow(
 
 @import_app.command("promptfoo")
 def promptfoo(
-    path: Annotated[Path, typer.Argument(help="promptfooconfig.yaml.")],
+    path: Annotated[Path, typer.Argument(help="promptfooconfig.yaml.", parser=named_path)],
     *,
     into: Into = _OUT_OF,
     dry_run: DryRun = False,

@@ -6,6 +6,7 @@ from typing import Annotated, TextIO
 
 import typer
 
+from coalmine_server.cli.named_file import named_path
 from coalmine_server.cli.options import path_of
 from coalmine_server.cli.output import AsJson, note, write_json
 from coalmine_server.cli.prompts.options import (
@@ -76,6 +77,7 @@ def rules(
             metavar="FILE",
             help="Replace all rules by those of a JSON file; [] removes them.",
             show_default=False,
+            parser=named_path,
         ),
     ] = None,
     reason: ReasonOption = None,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from coalmine_server.cli.named_file import named_path
 from coalmine_server.cli.options import path_of
 from coalmine_server.cli.output import note
 from coalmine_server.cli.prompts.options import NameArgument, TokenOption, registry_client
@@ -23,7 +24,10 @@ def pin_model(
         typer.Option(help="Version to change; default: the latest.", show_default=False),
     ] = None,
     directory: Annotated[
-        Path, typer.Option("--prompts", metavar="DIR", help="Folder of prompts, DIR/NAME/VERSION.md.")
+        Path,
+        typer.Option(
+            "--prompts", metavar="DIR", help="Folder of prompts, DIR/NAME/VERSION.md.", parser=named_path
+        ),
     ] = Path("prompts"),
     token: TokenOption = None,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from coalmine_server.cli.named_file import write_named
+from coalmine_server.cli.named_file import named_path, write_named
 from coalmine_server.cli.options import path_of
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_json, write_table
 from coalmine_server.cli.prompts.options import EnvironmentArgument, TokenOption, registry_client
@@ -14,7 +14,9 @@ from coalmine_server.cli.prompts.options import EnvironmentArgument, TokenOption
 
 def pull(
     context: typer.Context,
-    directory: Annotated[Path, typer.Argument(help="Folder to write DIR/NAME/VERSION.md into.")],
+    directory: Annotated[
+        Path, typer.Argument(help="Folder to write DIR/NAME/VERSION.md into.", parser=named_path)
+    ],
     *,
     prompt: Annotated[str | None, typer.Option(help="Only this prompt.", show_default=False)] = None,
     force: Annotated[
@@ -55,7 +57,9 @@ def snapshot(
     *,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="File to write; default: standard output.", show_default=False),
+        typer.Option(
+            "--out", help="File to write; default: standard output.", show_default=False, parser=named_path
+        ),
     ] = None,
     token: TokenOption = None,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from coalmine_server.cli.named_file import named_path
 from coalmine_server.cli.options import path_of
 from coalmine_server.cli.output import AsJson, note, progress_bar, write_json, write_table
 from coalmine_server.cli.prompts.inspect import write_diff
@@ -40,7 +41,9 @@ class Pushed:
 
 
 def init(
-    directory: Annotated[Path, typer.Argument(help="Folder to make.", show_default=True)] = Path("prompts"),
+    directory: Annotated[
+        Path, typer.Argument(help="Folder to make.", show_default=True, parser=named_path)
+    ] = Path("prompts"),
 ) -> None:
     """Make a folder of prompts with two versions of an example, to edit and to push."""
     from importlib.resources import as_file, files
@@ -58,7 +61,9 @@ def init(
 
 def push(
     context: typer.Context,
-    directory: Annotated[Path, typer.Argument(help="Folder of prompts: DIR/NAME/VERSION.md.")],
+    directory: Annotated[
+        Path, typer.Argument(help="Folder of prompts: DIR/NAME/VERSION.md.", parser=named_path)
+    ],
     *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")
@@ -122,7 +127,8 @@ def version_body(file: "PromptFile") -> dict[str, object]:
 
 def check_prompts(
     directory: Annotated[
-        Path, typer.Argument(help="Folder of prompts: DIR/NAME/VERSION.md.", show_default=True)
+        Path,
+        typer.Argument(help="Folder of prompts: DIR/NAME/VERSION.md.", show_default=True, parser=named_path),
     ] = Path("prompts"),
     *,
     base: Annotated[

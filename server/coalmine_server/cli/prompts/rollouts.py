@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from coalmine_server.cli.named_file import named_path
 from coalmine_server.cli.options import asking, path_of
 from coalmine_server.cli.output import AsJson, note, write_json
 from coalmine_server.cli.prompts import rollout_views
@@ -32,7 +33,12 @@ PromptArgument = Annotated[str, typer.Argument(metavar="PROMPT", help="Name of t
 VersionArgument = Annotated[str, typer.Argument(metavar="VERSION", help="Version to roll out.")]
 PlanOption = Annotated[
     Path | None,
-    typer.Option("--plan", help="File with the plan, YAML or JSON (docs/rollouts.md).", show_default=False),
+    typer.Option(
+        "--plan",
+        help="File with the plan, YAML or JSON (docs/rollouts.md).",
+        show_default=False,
+        parser=named_path,
+    ),
 ]
 TemplateOption = Annotated[
     str | None,
