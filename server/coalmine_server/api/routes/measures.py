@@ -1,6 +1,6 @@
 """What was measured: versions, time series, quantiles, facets, and changes of what is served."""
 
-from typing import Annotated, get_args
+from typing import Annotated, Final, get_args
 
 from fastapi import Depends, Query, Request, Response
 
@@ -37,6 +37,12 @@ DEFAULT_SHARES = (0.5, 0.9, 0.95, 0.99)
 ALL_METRICS = list(get_args(MeasuredMetric))
 
 
+_WIDENED: Final = (
+    "Widened to a whole minute; an hour where that is older than `retention.minute_days`, a day where it is "
+    "older than `retention.hour_days`."
+)
+
+
 def filters(
     *,
     request: Request,
@@ -46,10 +52,10 @@ def filters(
     app: Annotated[str | None, Query(min_length=1, description="Only this application.")] = None,
     model: Annotated[str | None, Query(min_length=1, description="Only calls this model answered.")] = None,
     since: Annotated[
-        Moment | None, Query(description=f"Only calls that began at or after this: {MOMENT_HELP}.")
+        Moment | None, Query(description=f"Only calls that began at or after this: {MOMENT_HELP}. {_WIDENED}")
     ] = None,
     until: Annotated[
-        Moment | None, Query(description=f"Only calls that began before this: {MOMENT_HELP}.")
+        Moment | None, Query(description=f"Only calls that began before this: {MOMENT_HELP}. {_WIDENED}")
     ] = None,
 ) -> Filters:
     """Which requests a question is about."""
