@@ -26,7 +26,7 @@ from coalmine_evals.providers.reply import (
     said_error,
 )
 from coalmine_evals.records import Output
-from coalmine_schemas.errors import Transient
+from coalmine_schemas.errors import InvalidParameter, Transient
 from coalmine_schemas.prices import PriceTable
 from coalmine_schemas.retry import RetryPolicy
 from coalmine_schemas.safe_text import MASK, masked, printable
@@ -88,6 +88,9 @@ class HttpProvider:
         key: Its key; None for servers that want none.
         prices: What answers cost.
         settings: How it is asked.
+
+    Raises:
+        InvalidParameter: The environment names proxies or certificates that cannot be used.
     """
 
     def __init__(
@@ -106,11 +109,18 @@ class HttpProvider:
         self._halted = False
         self._rng = Random()  # noqa: S311 - spreads, hides nothing
         headers = {"user-agent": "coalmine-evals", **({} if key is None else api.headers(key))}
-        self._http = httpx2.AsyncClient(
-            headers=headers,
-            timeout=httpx2.Timeout(settings.timeout_s, connect=min(10.0, settings.timeout_s), pool=None),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=settings.concurrency),
-        )
+        try:
+            self._http = httpx2.AsyncClient(
+                headers=headers,
+                timeout=httpx2.Timeout(settings.timeout_s, connect=min(10.0, settings.timeout_s), pool=None),
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=settings.concurrency),
+            )
+        except (httpx2.InvalidURL, ValueError, ImportError, OSError) as error:
+            # Not the message, which may quote a password.
+            raise InvalidParameter(
+                f"{api.name} cannot be asked ({type(error).__name__}): look at the proxies and certificates "
+                "that the environment names"
+            ) from error
 
     @property
     def name(self) -> str:

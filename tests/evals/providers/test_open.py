@@ -35,6 +35,19 @@ def test_an_api_without_a_key_says_which_variable_to_set() -> None:
         OpenModels({"openai": _KEYS["openai"]}, PriceTable()).of("claude-sonnet-4-5")
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("HTTP_PROXY", "http://ann:hunter2@[::1"), ("ALL_PROXY", "foo://x"), ("SSL_CERT_FILE", "/no/such/file")],
+)
+def test_proxies_and_certificates_that_cannot_be_used_are_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidParameter, match="look at the proxies and certificates") as said:
+        OpenModels(_KEYS, PriceTable()).of("gpt-4o-mini")
+    assert "hunter2" not in str(said.value)
+
+
 def test_a_gateway_of_our_own_may_need_no_key() -> None:
     models = OpenModels({"openai": Access("http://gateway.internal/v1")}, PriceTable())
     assert models.of("gpt-4o-mini").address == "http://gateway.internal/v1"

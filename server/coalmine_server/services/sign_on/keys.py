@@ -120,12 +120,20 @@ class IssuerKeys:
             self._found_at = self._clock()
 
     def _look_up(self) -> dict[str | None, Jwk]:
-        with httpx2.Client(
-            transport=self._transport,
-            timeout=TIMEOUT_S,
-            follow_redirects=False,
-            headers={"Accept": "application/json"},
-        ) as client:
+        try:
+            client = httpx2.Client(
+                transport=self._transport,
+                timeout=TIMEOUT_S,
+                follow_redirects=False,
+                headers={"Accept": "application/json"},
+            )
+        except (httpx2.InvalidURL, ValueError, ImportError, OSError) as error:
+            # Not the message, which may quote a password.
+            raise self._away(
+                f"cannot be asked ({type(error).__name__}): look at the proxies and certificates that the "
+                "environment names"
+            ) from error
+        with client:
             described = self._read(client, self._issuer.rstrip("/") + _DISCOVERY)
             if described.get("issuer") != self._issuer:
                 raise self._away(f"says that it is {printable(str(described.get('issuer')))!r:.200}")

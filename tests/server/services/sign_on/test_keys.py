@@ -146,3 +146,16 @@ def test_a_token_without_an_id_of_a_key_needs_a_single_one(
     clock.now_s += FRESH_S
     with pytest.raises(UnknownKey):
         keys.key(None)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("HTTP_PROXY", "http://ann:hunter2@[::1"), ("ALL_PROXY", "foo://x"), ("SSL_CERT_FILE", "/no/such/file")],
+)
+def test_an_environment_that_cannot_be_used_is_an_issuer_away(
+    keys: IssuerKeys, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(IssuerAway, match="look at the proxies and certificates") as said:
+        keys.key("first")
+    assert "hunter2" not in str(said.value)
