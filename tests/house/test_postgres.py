@@ -1,6 +1,8 @@
 """Where the tests' PostgreSQL comes from, and that it can be stopped, killed and started again."""
 
 import os
+import signal
+import threading
 from pathlib import Path
 
 import psycopg
@@ -43,6 +45,22 @@ def test_a_killed_server_comes_back_at_the_same_address_with_its_data(own_postgr
             _run(url, "SELECT 1")
         own_postgres.start()
         assert _run(url, "SELECT x FROM kept") == []
+
+
+@pytest.mark.postgres
+@pytest.mark.skipif(server_choice.docker_problem() is None, reason="processes of a container are its own")
+def test_a_process_that_outlives_a_killed_server_delays_its_start(own_postgres: PostgresServer) -> None:
+    url = own_postgres.create_database()
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain) as connection:
+        pid = connection.info.backend_pid
+        os.kill(pid, signal.SIGSTOP)
+        own_postgres.kill()
+        goes_on = threading.Timer(0.3, os.kill, (pid, signal.SIGCONT))
+        goes_on.start()
+        own_postgres.start()
+        goes_on.join()
+    assert _run(url, "SELECT 1") == [(1,)]
 
 
 @pytest.mark.postgres
