@@ -192,9 +192,8 @@ def _is_there(connection: Connection, wanted: Wanted, now: datetime) -> bool:
     match wanted.cause:
         case "asked":
             same.append(is_open)
-        case (
-            "scheduled" | "deprecated"
-        ):  # due until it was run: one that fails would be asked for at each look
+        case "scheduled" | "deprecated":
+            # Due until it was run: one that fails would be asked for at each look.
             same.append(or_(is_open, lately))
         case "registered" | "model_seen":
             same.append(or_(table.state != "failed", lately))
