@@ -230,6 +230,7 @@ def cell_of(row: Row[Any]) -> RerunCell:
         run=row.run,
         asked_by=row.asked_by,
         asked_at=row.asked_at,
-        ended_at=row.ended_at,
+        # Of one that goes on it is when it last paid, by which `spent_since` goes.
+        ended_at=row.ended_at if row.state in ("done", "failed") else None,
         **values,
     )
