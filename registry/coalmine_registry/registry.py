@@ -595,6 +595,10 @@ class Registry:
         """Returns one experiment with the history of its weights; raises NotFound."""
         return self.read(lambda tx: experiments.experiment_record(tx, name))
 
+    def prompts_of_experiments(self) -> dict[str, str]:
+        """Returns the prompt of every experiment, by the experiment's name."""
+        return self.read(experiments.prompts_of_experiments)
+
     def experiments(
         self,
         environment: str | None = None,

@@ -122,6 +122,13 @@ def files_of_batches(folder: Path) -> set[Path]:
     return set(folder.glob("*/batch=*/segments/*/*/*"))
 
 
+def repeated(query: QueryFolder) -> int:
+    """Messages that Spark has read and dropped, of the batches that wait for the server."""
+    manifests = filter(None, map(query.manifest, query.waiting()))
+    parts = [part for manifest in manifests for part in manifest.parts]
+    return sum(sum(part.read.values()) - sum(part.kept.values()) for part in parts)
+
+
 def test_spark_takes_over_from_the_collector_and_counts_the_same_through_kills(
     kafka: KafkaBroker, topic_prefix: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
@@ -150,14 +157,17 @@ def test_spark_takes_over_from_the_collector_and_counts_the_same_through_kills(
     kill(spark)  # in the middle of a batch
     server.kill()
     spark = start_job(tmp_path / "job.json", MASTER, log)
+    query_ = QueryFolder.newest(folder)
+    assert query_ is not None
+    wait_for(lambda: bool(query_.waiting()), "batch that waits", log)
+    assert repeated(query_)  # the server drops repetitions as well, which would hide it
     server = TortureCollector(by_spark, tmp_path / "server.log", until_consumed=messages_of(wanted))
     killed = kill_executors(spark, folder, log)
     assert spark.wait(TIMEOUT_S) == 0, log.read_text()[-4000:]
     assert killed or not EXECUTOR_KILLS
     server.join(0)
 
-    query_ = QueryFolder.newest(folder)
-    assert query_ is not None
+    assert query_ == QueryFolder.newest(folder)
     assert query_.refusal() is None
     collected(other, messages_of(wanted))
     collected(one, messages_of(wanted))  # it has the topics again, and finds nothing new

@@ -320,9 +320,11 @@ class Readouts:
 def _read(look: Look) -> Readout | None:
     """The readout of a look; None if it was taken by an earlier version: its evidence does not carry over."""
     try:
-        return READOUT.validate_json(look.document)
+        readout = READOUT.validate_json(look.document)
     except ValidationError:
         return None
+    # Earlier versions kept a last look without saying so: it is never taken again.
+    return replace(readout, stopped=True) if readout.final else readout
 
 
 def _says_the_same(readout: Readout, before: Readout) -> bool:

@@ -68,6 +68,8 @@ class ExperimentSums:
     """Of the metrics that are values of a name, those whose values were all 0 or 1: rates."""
     heavy_units: tuple[HeavyUnit, ...] = ()
     """The heaviest first."""
+    heaviest: pa.Table | None = None
+    """Of each epoch, arm and group the unit with most requests, from which `heavy_units` are made."""
     segments: "SegmentSums | None" = None
     """The same in declared segments, if these were read."""
     left_out_requests: int = 0
@@ -103,6 +105,12 @@ class ExperimentSums:
             units=self.units[at],
             first_units=self.first_units[at],
         )
+        if kept.requests != self.requests and self.heaviest is not None:
+            epochs = pa.array(kept.epochs, self.heaviest["epoch"].type)
+            heaviest = self.heaviest.filter(pc.is_in(self.heaviest["epoch"], epochs))
+            of_arms = kept.x[kept.metrics.index("requests")].sum(axis=(0, 2)).tolist()
+            heavy = _heavy_units(heaviest, dict(zip(kept.arms, of_arms, strict=True)))
+            kept = replace(kept, heaviest=heaviest, heavy_units=heavy)
         return replace(kept, left_out_requests=self.left_out_requests + self.requests - kept.requests)
 
     def with_arms(self, arms: Iterable[str]) -> "ExperimentSums":
@@ -179,6 +187,7 @@ def experiment_sums(
         first_units,
         frozenset(name for name in metrics if name.removeprefix(PER_UNIT) not in other) - BUILT_IN,
         _heavy_units(units, _requests(cells)),
+        units.select(["epoch", "arm", "heaviest", "most_requests"]),
     )
 
 
@@ -269,7 +278,9 @@ def _heavy_units(units: pa.Table, requests: Mapping[str, float]) -> tuple[HeavyU
     found = units.group_by(["arm", "heaviest"], use_threads=False).aggregate([("most_requests", "sum")])
     columns = (found[name].to_pylist() for name in ("arm", "heaviest", "most_requests_sum"))
     each = (
-        HeavyUnit(arm, unit, most, most / requests[arm]) for arm, unit, most in zip(*columns, strict=True)
+        HeavyUnit(arm, unit, most, most / requests[arm])
+        for arm, unit, most in zip(*columns, strict=True)
+        if requests.get(arm)
     )
     heavy = (one for one in each if one.share >= HEAVY_SHARE)
     return tuple(sorted(heavy, key=lambda one: (-one.share, one.arm, one.unit_id)))

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 from scipy.special import stdtrit
-from sqlalchemy import Connection, Float, Select, case, cast, func, select, tuple_
+from sqlalchemy import Connection, Float, case, cast, func, select, tuple_
 
 from coalmine_evals.results.production import ProductionQuality
 from coalmine_evals.storage.tables import production_scores
@@ -45,7 +45,8 @@ def quality_of(
 ) -> list[ProductionQuality]:
     """Returns the mean of each metric by version, of all requests and then by stratum.
 
-    Of scorers, such as versions of a judge, the one counts that scored last: others measure something else.
+    Of scorers, such as versions of a judge, the one counts that scored last of these requests: others measure
+    something else.
 
     The mean is Hájek's: scores weighted by the inverse of the probability that their request was taken, over
     the sum of these weights. Its standard error is that of the linearised estimator with units as clusters,
@@ -67,6 +68,13 @@ def quality_of(
     has = table.c.value.is_not(None)
     weight = 1.0 / table.c.probability
     counted = has & table.c.counts
+    asked = [table.c.prompt == prompt, table.c.requested_at >= since, table.c.requested_at < until]
+    if environment is not None:
+        asked.append(table.c.environment == environment)
+    if metric is not None:
+        asked.append(table.c.metric == metric)
+    last = select(func.max(table.c.id)).where(*asked).group_by(table.c.metric)
+    scorers = select(table.c.metric, table.c.scorer).where(table.c.id.in_(last))
     query = (
         select(
             table.c.version,
@@ -80,15 +88,10 @@ def quality_of(
             func.sum(case((counted, 1), else_=0)).label("counted"),
             func.sum(case((counted, table.c.value), else_=0.0)).label("plain"),
         )
-        .where(table.c.prompt == prompt, table.c.requested_at >= since, table.c.requested_at < until)
-        .where(tuple_(table.c.metric, table.c.scorer).in_(_latest_scorers(prompt, environment)))
+        .where(*asked, tuple_(table.c.metric, table.c.scorer).in_(scorers))
         .group_by(table.c.version, table.c.metric, table.c.stratum, table.c.unit)
         .order_by(table.c.metric, table.c.version, table.c.stratum)
     )
-    if environment is not None:
-        query = query.where(table.c.environment == environment)
-    if metric is not None:
-        query = query.where(table.c.metric == metric)
     whole: dict[tuple[str, str], dict[str, list[_UnitSums]]] = {}
     strata: dict[tuple[str, str, str], list[_UnitSums]] = {}
     for row in connection.execute(query):
@@ -107,15 +110,6 @@ def quality_of(
         for (name, version, stratum), units in list(strata.items())[:_MOST_STRATA]
     ]
     return rows
-
-
-def _latest_scorers(prompt: str, environment: str | None) -> Select[tuple[str, str]]:
-    """Each metric of a prompt with who scored it last."""
-    table = production_scores
-    last = select(func.max(table.c.id)).where(table.c.prompt == prompt).group_by(table.c.metric)
-    if environment is not None:
-        last = last.where(table.c.environment == environment)
-    return select(table.c.metric, table.c.scorer).where(table.c.id.in_(last))
 
 
 def hajek(weight: Sequence[float], weighted: Sequence[float]) -> tuple[float, float, float] | None:

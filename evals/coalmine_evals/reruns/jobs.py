@@ -192,9 +192,8 @@ def _is_there(connection: Connection, wanted: Wanted, now: datetime) -> bool:
     match wanted.cause:
         case "asked":
             same.append(is_open)
-        case (
-            "scheduled" | "deprecated"
-        ):  # due until it was run: one that fails would be asked for at each look
+        case "scheduled" | "deprecated":
+            # Due until it was run: one that fails would be asked for at each look.
             same.append(or_(is_open, lately))
         case "registered" | "model_seen":
             same.append(or_(table.state != "failed", lately))
@@ -231,6 +230,7 @@ def cell_of(row: Row[Any]) -> RerunCell:
         run=row.run,
         asked_by=row.asked_by,
         asked_at=row.asked_at,
-        ended_at=row.ended_at,
+        # Of one that goes on it is when it last paid, by which `spent_since` goes.
+        ended_at=row.ended_at if row.state in ("done", "failed") else None,
         **values,
     )

@@ -276,6 +276,11 @@ def experiment_record(transaction: Transaction, name: str) -> ExperimentRecord:
     return _records(transaction, [row])[0]
 
 
+def prompts_of_experiments(transaction: Transaction) -> dict[str, str]:
+    """Returns the prompt of every experiment, by the experiment's name."""
+    return {row.name: row.prompt for row in transaction.all(select(experiments.c.name, experiments.c.prompt))}
+
+
 def experiment_page(
     transaction: Transaction,
     environment: str | None,

@@ -250,7 +250,7 @@ def create_app(
     app.state.verifier = access.verifier
     app.state.secret = secret
     app.state.events = events
-    app.state.experiment_prompts = ExperimentPrompts(access.registry)
+    app.state.experiment_prompts = ExperimentPrompts(access.registry.prompts_of_experiments)
     app.state.span_metrics = SpanMetrics(metrics)
     app.include_router(health.router)
     open_paths: frozenset[str] = frozenset()

@@ -285,6 +285,13 @@ def test_units_behind_a_tenth_of_an_arm_are_named(store: Store) -> None:
     robot = [exposed(number, "robot", 1 + number % 2, "control") for number in range(6)]
     users = [exposed(10 + number, f"user-{number}", 1, "control") for number in range(24)]
     others = [exposed(100 + number, f"user-{number}", 1, "treatment") for number in range(11)]
-    store.commit(Feed().batch([*robot, *users, *others]))
+    feed = Feed()
+    store.commit(feed.batch([*robot, *users, *others]))
     (heavy,) = sums_of(store).heavy_units
     assert heavy == ("control", "robot", 6, 0.2)
+    strays = [exposed(200 + number, "stray", 7, "control") for number in range(30)]
+    store.commit(feed.batch(strays))
+    both = sums_of(store)
+    assert both.heavy_units[0] == ("control", "stray", 30, 0.5)
+    assert both.only({1, 2}, {"control", "treatment"}).heavy_units == (heavy,)
+    assert both.only({7}, {"treatment"}).heavy_units == ()

@@ -114,3 +114,16 @@ def test_quality_is_weighted_by_version_and_metric_and_shown_by_stratum(producti
         read = partial(quality_of, prompt=PROMPT, environment=environment, metric=None, until=now)
         (of_last,) = production.database.read(partial(read, since=now - timedelta(days=1)))
         assert (of_last.mean, of_last.scored) == (0.5, 1)
+
+    # Of a period that is over, what scored then.
+    long_ago = now - timedelta(days=9)
+    first = replace(one(10, value=0.25, stratum="", probability=0.1, counts=True), requested_at=long_ago)
+    production.database.write(lambda c: storage.add_scores(c, [first]))
+    week = partial(quality_of, prompt=PROMPT, environment="prod", metric="faithful")
+    periods = [(now - timedelta(days=10), now - timedelta(days=8)), (now - timedelta(days=1), now)]
+    means = [
+        each.mean
+        for since, until in periods
+        for each in production.database.read(partial(week, since=since, until=until))
+    ]
+    assert means == [0.25, 0.5]

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -275,13 +275,18 @@ def test_what_a_job_paid_before_its_process_was_killed_counts_for_the_day(
     running = runner(known, llm, tmp_path)
     find(known, running)
     left: list[int] = []
+    ended: list[tuple[str, datetime | None]] = []
 
     def looks(version: str, answers_as: str, number: int) -> bool:
         # As who starts after a process that was killed now: nothing of it has ended.
         if number == CASES // 2:
-            left.append(runner(known, llm, tmp_path).left_nano_usd())
+            other = runner(known, llm, tmp_path)
+            left.append(other.left_nano_usd())
+            ended.extend((job.state, job.ended_at) for job in other.jobs.page(limit=9, cursor=None).items)
         return False
 
     model.is_wrong = looks
     assert running.run_next(threading.Event())
     assert running.left_nano_usd() < left[0] < 1_000_000_000
+    assert ("running", None) in ended
+    assert all(at is None for _, at in ended)

@@ -161,6 +161,17 @@ def test_what_is_not_there_is_a_problem_document(server: ServerProcess) -> None:
     assert server.get("/v1/compare?prompt=greet&a=1.0.0&b=1.0.0").status_code == 422
 
 
+def test_of_an_experiment_without_arms_it_is_said_what_is_missing(server: ServerProcess, shop: Path) -> None:
+    with (
+        Coalmine("shop", spool_dir=shop / "spool") as client,
+        client.call("other", version="1.0.0", experiment="unarmed", model="small"),
+    ):
+        pass
+    eventually(lambda: "unarmed" in server.get("/v1/readouts").text, what="the experiment")
+    detail = server.get("/v1/experiments/unarmed/readout").json()["detail"]
+    assert 'no request of experiment "unarmed" names an arm' in detail
+
+
 def test_a_comparison_of_arms_is_of_their_experiment(server: ServerProcess, shop: Path) -> None:
     found = server.json("/v1/compare", params={"prompt": "greet", "a": "1.0.0", "b": "2.0.0"})
     assert found["randomised"] is True

@@ -76,6 +76,11 @@ def readout(owned: Owned, experiment: ExperimentPath) -> Readout:
 
 def _unknown(owned: OwnedStore, experiment: str) -> NotFound:
     known = [row.experiment for row in owned.readouts.experiments()]
+    if experiment in known:
+        return NotFound(
+            f'no request of experiment "{experiment}" names an arm and an allocation epoch that it had',
+            "GET /v1/readouts says which they name",
+        )
     return NotFound.among(f'no requests recorded for experiment "{experiment}"', experiment, known)
 
 
