@@ -161,7 +161,7 @@ def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int
     for start in range(0, len(PANELS), _CHARTS_IN_A_ROW):
         columns = st.columns(_CHARTS_IN_A_ROW, gap="medium")
         for column, panel in zip(columns, PANELS[start : start + _CHARTS_IN_A_ROW], strict=False):
-            panel = readable(panel, len(shown))  # noqa: PLW2901
+            panel = readable(panel, shown.values())  # noqa: PLW2901
             points = panel_points(panel, series, now=now, ends=ends, with_prompt=with_prompt)
             drawing = draw(
                 panel, points, shown, step=series.step, mode=mode, with_prompt=with_prompt, marks=marks

@@ -1,13 +1,13 @@
 """Panels, and the points of their charts. All values come from the server; only positions are computed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import TypedDict, cast
 
 from coalmine_consumers.results import Step, Timeseries, TimeseriesRow
-from coalmine_dashboards.palette import VersionKey
+from coalmine_dashboards.palette import VersionKey, style_of
 from coalmine_dashboards.steps import length_of
 from coalmine_dashboards.views.markup import shown
 
@@ -155,9 +155,14 @@ PANELS = (
 """In the order of the page."""
 
 
-def readable(panel: Panel, versions: int) -> Panel:
-    """Returns a panel as it can be read with so many versions: of too many lines, the last of each."""
-    if len(panel.lines) == 1 or len(panel.lines) * versions <= MOST_LINES:
+def readable(panel: Panel, slots: Collection[int]) -> Panel:
+    """Returns a panel as it can be read with versions of these numbers.
+
+    Of too many lines it has the last of each, also where dashes must tell versions of one colour apart.
+    """
+    colours = {style_of(slot, "light").colour for slot in slots}
+    few = len(panel.lines) * len(slots) <= MOST_LINES
+    if len(panel.lines) == 1 or (few and len(colours) == len(slots)):
         return panel
     line = panel.lines[-1]
     return replace(panel, lines=(replace(line, dash=(1, 0)),), aside=f"{line.name} only")
