@@ -25,8 +25,8 @@ _COLOURS: dict[Mode, tuple[str, ...]] = {
 
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (8, 3), (2, 3), (10, 3, 2, 3))
 """Solid, dashed, dotted, dash-dotted."""
-_FILLS: tuple[float, ...] = (1.0, 0.5, 0.25, 0.75)
-"""Of bars, which have no dashes."""
+_FILLS: tuple[str, ...] = ("", "80", "40", "C0")
+"""The last two digits of the colour of bars, which have no dashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Style:
     """`#RRGGBB`."""
     dash: tuple[int, ...]
     """Lengths of strokes and gaps, in pixels."""
-    fill: float
-    """How much of the colour a bar has, where there are no dashes."""
+    bar: str
+    """`#RRGGBB` or `#RRGGBBAA`: bars have no dashes, and are paler instead."""
 
     @property
     def swatch(self) -> str:
@@ -87,4 +87,5 @@ def style_of(slot: int, mode: Mode) -> Style:
     """Returns the style for a version's number."""
     colours = _COLOURS[mode]
     turn = slot // len(colours) % len(DASHES)
-    return Style(colours[slot % len(colours)], DASHES[turn], _FILLS[turn])
+    colour = colours[slot % len(colours)]
+    return Style(colour, DASHES[turn], f"{colour}{_FILLS[turn]}")

@@ -75,35 +75,24 @@ def _spec(
     marked: bool,
 ) -> Mapping[str, Any]:
     names = dict(slots)
+    styles = [style_of(slot, mode) for slot in names.values()]
+    colours = [style.bar if panel.stacked else style.colour for style in styles]
     base = alt.Chart(alt.NamedData(_POINTS)).encode(
         x=_time_axis(),
-        color=alt.Color(
-            "series:N",
-            scale=alt.Scale(
-                domain=list(names), range=[style_of(slot, mode).colour for slot in names.values()]
-            ),
-            legend=None,
-        ),
+        color=alt.Color("series:N", scale=alt.Scale(domain=list(names), range=colours), legend=None),
     )
-    layers = _bars(panel, base, step, names) if panel.stacked else _lines(panel, base, step, names, log=log)
+    layers = _bars(panel, base, step) if panel.stacked else _lines(panel, base, step, names, log=log)
     # A layer costs the browser time although it draws nothing: marks are rare.
     chart = alt.LayerChart(layer=[*layers, *(_mark_layers() if marked else ())], height=_HEIGHT_PX)
     spec: Mapping[str, Any] = chart.to_dict()
     return spec
 
 
-def _bars(panel: Panel, base: alt.Chart, step: Step, names: Mapping[str, int]) -> list[alt.Chart]:
-    fills = [style_of(slot, "light").fill for slot in names.values()]
+def _bars(panel: Panel, base: alt.Chart, step: Step) -> list[alt.Chart]:
     return [
         base.transform_calculate(top="datum.bottom + datum.value")
         .mark_rect()
-        .encode(
-            x2="until:T",
-            y=_value_axis(panel, "bottom", step),
-            y2="top:Q",
-            opacity=alt.Opacity("series:N", scale=alt.Scale(domain=list(names), range=fills), legend=None),
-            tooltip=_tooltip(panel),
-        )
+        .encode(x2="until:T", y=_value_axis(panel, "bottom", step), y2="top:Q", tooltip=_tooltip(panel))
     ]
 
 

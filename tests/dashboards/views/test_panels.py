@@ -181,7 +181,7 @@ def test_versions_of_one_colour_are_told_apart_in_bars_and_in_lines() -> None:
     found = points(BY_KEY["requests"], [row(0), row(0, "2.0.0")])
     slots = {("greet", "1.0.0"): 0, ("greet", "2.0.0"): 7}
     bars = draw(BY_KEY["requests"], found, slots, step="minute", mode="light", with_prompt=False)
-    first, second = bars.spec["layer"][0]["encoding"]["opacity"]["scale"]["range"]
+    first, second = bars.spec["layer"][0]["encoding"]["color"]["scale"]["range"]
     assert first != second
     assert readable(BY_KEY["latency"], (0, 1)) == BY_KEY["latency"]
     assert readable(BY_KEY["latency"], (0, 7)).aside == "p95 only", (
