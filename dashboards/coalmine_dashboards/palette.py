@@ -25,6 +25,8 @@ _COLOURS: dict[Mode, tuple[str, ...]] = {
 
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (8, 3), (2, 3), (10, 3, 2, 3))
 """Solid, dashed, dotted, dash-dotted."""
+_FILLS: tuple[str, ...] = ("", "80", "40", "C0")
+"""The last two digits of the colour of bars, which have no dashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,20 @@ class Style:
     """`#RRGGBB`."""
     dash: tuple[int, ...]
     """Lengths of strokes and gaps, in pixels."""
+    bar: str
+    """`#RRGGBB` or `#RRGGBBAA`: bars have no dashes, and are paler instead."""
+
+    @property
+    def swatch(self) -> str:
+        """A background of CSS that looks as the line does: its colour, dashed as it is."""
+        if len(self.dash) == 2 and self.dash[1] == 0:
+            return self.colour
+        ends = [
+            f"{sum(self.dash[:at]) / 2:g}px {sum(self.dash[: at + 1]) / 2:g}px"
+            for at in range(len(self.dash))
+        ]
+        stops = (f"{'transparent' if at % 2 else self.colour} {end}" for at, end in enumerate(ends))
+        return f"repeating-linear-gradient(90deg, {', '.join(stops)})"
 
 
 def assign_slots(versions: Mapping[str, Sequence[str]]) -> dict[VersionKey, int]:
@@ -70,4 +86,6 @@ def colours_of(mode: Mode) -> list[str]:
 def style_of(slot: int, mode: Mode) -> Style:
     """Returns the style for a version's number."""
     colours = _COLOURS[mode]
-    return Style(colours[slot % len(colours)], DASHES[slot // len(colours) % len(DASHES)])
+    turn = slot // len(colours) % len(DASHES)
+    colour = colours[slot % len(colours)]
+    return Style(colour, DASHES[turn], f"{colour}{_FILLS[turn]}")

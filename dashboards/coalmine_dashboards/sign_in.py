@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coalmine_dashboards.api import ApiClient, ApiError
 from coalmine_dashboards.connection import connection_of_process
+from coalmine_dashboards.parts.links import FIRST
 
 __all__ = ["COOKIE", "SESSIONS", "Sessions", "SignIn"]
 
@@ -251,9 +252,14 @@ def _location(page: str, query: Sequence[tuple[str, str]]) -> str:
 
 
 def _view_of(scope: Scope) -> Response | None:
-    """Leads a link in a message to the page of alerts, with what it names; None if it is no such link."""
+    """Leads a link in a message to the page of alerts, with what it names, and the first page's name to it.
+
+    None if it is no such link.
+    """
     connection = HTTPConnection(scope)
     path, found = connection.url.path, parse_qsl(connection.url.query)
+    if path == f"/{FIRST}":  # Streamlit knows it by no name, and says that there is no such page
+        return RedirectResponse(_location("", found), 303)
     if path == "/alerts" and "fingerprint" in connection.query_params:
         query = [("alert" if name == "fingerprint" else name, value) for name, value in found]
         return RedirectResponse(_location("alerts", query), 303)

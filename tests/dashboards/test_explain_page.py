@@ -7,7 +7,7 @@ import pytest
 
 from coalmine_analytics.results.catalogue import MetricRow
 from tests.support.data.prompt_answers import a_version, an_explanation, facets_of, page_of, served
-from tests.support.doubles.dashboard_api import DashboardApi
+from tests.support.doubles.dashboard_api import DashboardApi, problem
 from tests.support.doubles.opened_page import Open, html
 
 PAGE = "explain"
@@ -92,10 +92,26 @@ def test_a_version_that_the_address_names_and_that_is_not_there_is_said(open_pag
     assert "9\\.9\\.9" in page.warning[0].value
 
 
-def test_what_the_server_refuses_is_said_in_its_words(open_page: Open, api: DashboardApi) -> None:
+def test_what_the_server_does_not_find_is_said_in_its_words(open_page: Open, api: DashboardApi) -> None:
     del api.handlers["/v1/explain"]
     page = open_page(prompt="support-refund")
-    assert "no resource at" in page.warning[0].value
+    assert "no resource at" in page.info[0].value
+    assert "other versions" in page.info[0].value
+
+
+def test_a_prompt_too_young_to_be_compared_with_its_past_says_what_to_choose(
+    open_page: Open, api: DashboardApi
+) -> None:
+    why = "no raw requests stored for summarize in the earlier period"
+    hint = "`coalmine versions` shows when there were requests"
+    api.handlers["/v1/explain"] = lambda _parameters: (404, problem("not-found", 404, f"{why}; {hint}"))
+    page = open_page(prompt="summarize")
+    assert not page.warning
+    said = page.info[0].value
+    assert why in said
+    assert "Choose a shorter time above" in said
+    assert "two versions" not in said
+    assert "coalmine versions" not in said
 
 
 def test_what_the_address_names_and_there_is_not_is_said_where_something_must_be_chosen(

@@ -72,6 +72,22 @@ def test_there_is_a_chart_for_every_panel(open_page: Open) -> None:
     assert all(f"**{panel.title}**" in headings for panel in PANELS)
 
 
+def test_a_chart_without_any_value_says_what_is_missing(
+    open_page: Open, api: DashboardApi, measured: MeasuredSimulation
+) -> None:
+    def unrated(parameters: dict[str, str]) -> Any:
+        found = measured.timeseries(parameters)
+        rows = [{**row, "quality_mean": None, "thumbs_up_rate": None} for row in found["items"]]
+        return {**found, "items": rows}
+
+    api.handlers["/v1/timeseries"] = unrated
+    page = open_page()
+    assert len(page.get("vega_lite_chart")) == len(PANELS) - 2
+    said = " ".join(each.value for each in page.caption)
+    assert "Nothing here has a score" in said
+    assert "No thumbs here" in said
+
+
 def test_filters_ask_the_server_for_less(open_page: Open, api: DashboardApi) -> None:
     page = open_page()
     api.asked.clear()

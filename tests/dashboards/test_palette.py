@@ -29,6 +29,8 @@ def test_no_two_versions_look_alike_while_there_are_looks(versions: dict[str, li
 def test_colours_repeat_with_another_dash() -> None:
     styles = [style_of(slot, "light") for slot in range(7 * len(DASHES))]
     assert len({(style.colour, style.dash) for style in styles}) == len(styles)
+    assert len({style.bar for style in styles}) == len(styles), "bars have no dashes"
+    assert len({style.swatch for style in styles}) == len(styles), "the table says which is which"
 
 
 def luminance(colour: str) -> float:

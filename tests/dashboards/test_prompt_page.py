@@ -16,7 +16,7 @@ from coalmine_analytics.results.breakdown import (
     BreakdownMetric,
     BreakdownValue,
 )
-from coalmine_consumers.results import Timeseries
+from coalmine_consumers.results import Timeseries, TimeseriesRow, VersionRow
 from coalmine_registry.classify import Change, Classification
 from coalmine_registry.provenance import VersionSource
 from coalmine_registry.records import Diff, DiffLine, PromptSummary, VersionRecord
@@ -55,6 +55,12 @@ def a_diff() -> Diff:
     lines = [DiffLine("removed", "-Be brief."), DiffLine("added", f"+{HOSTILE}")]
     change = Classification("1.3.0", "patch", (Change("the wording changed", "patch"),))
     return Diff(PROMPT, "1.3.0", "1.4.0", change, lines, None, None)
+
+
+def an_hour(measured: VersionRow) -> TimeseriesRow:
+    names = TimeseriesRow.__dataclass_fields__
+    shared = {name: getattr(measured, name) for name in names if hasattr(measured, name)}
+    return TimeseriesRow(**{**shared, "bucket_start": datetime.now(UTC) - timedelta(hours=2)})
 
 
 def shipped() -> AsShipped:
@@ -97,7 +103,7 @@ def api() -> Iterator[DashboardApi]:
         "/v1/facets": lambda _parameters: FACETS,
         "/v1/ingest": lambda _parameters: ingest_status(datetime.now(UTC)),
         "/v1/versions": lambda _parameters: page_of(*rows),
-        "/v1/timeseries": lambda _parameters: served(Timeseries("hour", [], None)),
+        "/v1/timeseries": lambda _parameters: served(Timeseries("hour", [an_hour(rows[4])], None)),
         "/v1/deployment-marks": lambda _parameters: page_of(),
         "/v1/model-calendar": lambda _parameters: page_of(model),
         "/v1/timeline": lambda _parameters: page_of(*happened()),

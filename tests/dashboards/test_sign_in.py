@@ -84,6 +84,7 @@ def test_the_link_signs_in_and_leaves_the_address(viewer: TestClient, sessions: 
         ("/rollouts?rollout=r%2F1&key=right", "./rollouts?rollout=r%2F1"),
         ("/rollouts?key=right", "./rollouts"),
         ("/?key=right", "./"),
+        ("/now?live=false", "./?live=false"),
         ("/%5Cexample.com/..%2F?key=right", "./"),
         ("/alerts?fingerprint=abc&key=right", "./alerts?alert=abc&key=right"),
         ("/runbooks/quality-drift?key=right", "../alerts?key=right&runbook=quality_drift"),

@@ -10,7 +10,7 @@ import streamlit as st
 from coalmine_analytics.results.catalogue import MetricRow
 from coalmine_analytics.results.explain import Explanation
 from coalmine_consumers.results import VersionRow
-from coalmine_dashboards.api import ApiClient
+from coalmine_dashboards.api import ApiClient, NotFound
 from coalmine_dashboards.formatting import count, difference, figure, interval
 from coalmine_dashboards.palette import Mode
 from coalmine_dashboards.parts.advice import nothing
@@ -38,6 +38,8 @@ _PERIODS: Final = "now and before"
 _KEPT_FOR: Final = "1m"
 """Raw requests are read for each answer, which takes seconds for millions of them."""
 _MOST_ROWS: Final = 15
+_FOR_TERMINALS: Final = "; `coalmine versions` shows when there were requests"
+"""What the server advises where there are no requests: the page has the choices itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ def show() -> None:
         return
     chosen = filters(facets, ("prompt", "environment"), required=("prompt",), live=False)
     assert chosen.prompt is not None
-    asked = _question(chosen, chosen.prompt, facets.versions.get(chosen.prompt, []))
+    known = facets.versions.get(chosen.prompt, [])
+    asked = _question(chosen, chosen.prompt, known)
     if asked is None:
         return
     if asked.a is None and chosen.time_range.length is None:
@@ -67,7 +70,13 @@ def show() -> None:
             "Choose a shorter time above, which is compared with the time before it, or two versions.",
         )
         return
-    live("explain", lambda: _explained(client(), asked, chosen), _draw, asked=asked, every_s=None)
+    live(
+        "explain",
+        lambda: _explanation(client(), asked, chosen),
+        lambda found: _draw(found) if isinstance(found, Explanation) else _say_no(found, asked, len(known)),
+        asked=asked,
+        every_s=None,
+    )
 
 
 def _question(chosen: Chosen, prompt: str, versions: Sequence[str]) -> _Asked | None:
@@ -97,6 +106,26 @@ def _metrics(asked: ApiClient, prompt: str) -> list[str]:
     rows = asked.items("/v1/metrics", MetricRow)
     names = [row.metric for row in rows if row.metric not in left_out]
     return sorted(names, key=lambda name: name != "quality")
+
+
+def _explanation(asked: ApiClient, question: _Asked, chosen: Chosen) -> Explanation | NotFound:
+    try:
+        return _explained(asked, question, chosen)
+    except NotFound as error:
+        return error
+
+
+def _say_no(why: NotFound, question: _Asked, versions: int) -> bool:
+    """Of a young prompt there is nothing before the time that is asked for at first: that is no fault."""
+    if question.a is None:
+        remedy = (
+            "Choose a shorter time above if the prompt is young, a longer one if it has no recent requests"
+        )
+        remedy += ", or compare two versions" if versions > 1 else ""
+    else:
+        remedy = "Choose a longer time, another metric or other versions above"
+    nothing("Nothing to compare", f"{why.detail.removesuffix(_FOR_TERMINALS)}. {remedy}.")
+    return False
 
 
 @st.cache_data(

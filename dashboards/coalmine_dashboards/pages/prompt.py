@@ -40,7 +40,15 @@ from coalmine_dashboards.views.charts import draw
 from coalmine_dashboards.views.health import health_items
 from coalmine_dashboards.views.marks import mark_points
 from coalmine_dashboards.views.markup import health_strip, plain, versions_table
-from coalmine_dashboards.views.panels import MOST_LINES, PANELS, label_of, needs_log, panel_points, readable
+from coalmine_dashboards.views.panels import (
+    MOST_LINES,
+    PANELS,
+    has_values,
+    label_of,
+    needs_log,
+    panel_points,
+    readable,
+)
 from coalmine_dashboards.views.problems import nothing_in_range, nothing_yet
 from coalmine_dashboards.views.table import table_rows
 
@@ -153,7 +161,7 @@ def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int
     for start in range(0, len(PANELS), _CHARTS_IN_A_ROW):
         columns = st.columns(_CHARTS_IN_A_ROW, gap="medium")
         for column, panel in zip(columns, PANELS[start : start + _CHARTS_IN_A_ROW], strict=False):
-            panel = readable(panel, len(shown))  # noqa: PLW2901
+            panel = readable(panel, shown.values())  # noqa: PLW2901
             points = panel_points(panel, series, now=now, ends=ends, with_prompt=with_prompt)
             drawing = draw(
                 panel, points, shown, step=series.step, mode=mode, with_prompt=with_prompt, marks=marks
@@ -165,7 +173,10 @@ def _draw_charts(chosen: Chosen, snapshot: Snapshot, slots: dict[VersionKey, int
                 # Other filters, another chart: the old one must not stay while the new one is drawn.
                 filters = (chosen.prompt, chosen.environment, chosen.model, chosen.time_range.key)
                 key = f"chart-{panel.key}-{filters}"
-                draw_chart(drawing, key)
+                if has_values(points):
+                    draw_chart(drawing, key)
+                else:
+                    st.caption(panel.empty)
 
 
 def _by_calls(versions: Sequence[VersionRow]) -> list[VersionRow]:

@@ -75,15 +75,11 @@ def _spec(
     marked: bool,
 ) -> Mapping[str, Any]:
     names = dict(slots)
+    styles = [style_of(slot, mode) for slot in names.values()]
+    colours = [style.bar if panel.stacked else style.colour for style in styles]
     base = alt.Chart(alt.NamedData(_POINTS)).encode(
         x=_time_axis(),
-        color=alt.Color(
-            "series:N",
-            scale=alt.Scale(
-                domain=list(names), range=[style_of(slot, mode).colour for slot in names.values()]
-            ),
-            legend=None,
-        ),
+        color=alt.Color("series:N", scale=alt.Scale(domain=list(names), range=colours), legend=None),
     )
     layers = _bars(panel, base, step) if panel.stacked else _lines(panel, base, step, names, log=log)
     # A layer costs the browser time although it draws nothing: marks are rare.

@@ -82,7 +82,7 @@ def _row(row: TableRow) -> str:
     return (
         f'<tr data-version="{escape(row.prompt)} {escape(row.version)}">'
         f'<th scope="row" class="cm-left" title="{escape(row.explanation)}">'
-        f'<span class="cm-name"><span class="cm-swatch" style="background:{escape(row.colour)}"></span>'
+        f'<span class="cm-name"><span class="cm-swatch" style="background:{escape(row.swatch)}"></span>'
         f"{escape(row.prompt)} <b>{escape(row.version)}</b></span></th>"
         f'<td class="cm-left cm-model">{escape(row.models)}</td>'
         f"{''.join(map(_cell, COLUMNS, row.cells))}</tr>"

@@ -1,13 +1,13 @@
 """Panels, and the points of their charts. All values come from the server; only positions are computed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import TypedDict, cast
 
 from coalmine_consumers.results import Step, Timeseries, TimeseriesRow
-from coalmine_dashboards.palette import VersionKey
+from coalmine_dashboards.palette import VersionKey, style_of
 from coalmine_dashboards.steps import length_of
 from coalmine_dashboards.views.markup import shown
 
@@ -17,6 +17,7 @@ __all__ = [
     "Line",
     "Panel",
     "Point",
+    "has_values",
     "label_of",
     "needs_log",
     "panel_points",
@@ -84,6 +85,8 @@ class Panel:
     """True for positive quantities of which versions may differ by orders of magnitude."""
     from_zero: bool = True
     """False to show small differences far from zero: the axis then need not start at zero."""
+    empty: str = "No requests here."
+    """In place of a chart without any value: what is missing, and who would send it."""
 
 
 PANELS = (
@@ -104,6 +107,7 @@ PANELS = (
         number_format="$.3~r",
         lines=(Line(lambda row: row.cost_usd_per_request),),
         may_be_log=True,
+        empty="No call here has a cost: its model needs a price, or its service sends the cost.",
     ),
     Panel(
         key="latency",
@@ -117,6 +121,7 @@ PANELS = (
             Line(lambda row: _seconds(row.latency_ms_p95), "p95", (2, 3)),
         ),
         may_be_log=True,
+        empty="No call here has a latency.",
     ),
     Panel(
         key="quality",
@@ -126,6 +131,7 @@ PANELS = (
         number_format=".3f",
         lines=(Line(lambda row: row.quality_mean),),
         from_zero=False,
+        empty="Nothing here has a score: services, evaluations and reviewers give scores named quality.",
     ),
     Panel(
         key="thumbs",
@@ -135,6 +141,7 @@ PANELS = (
         number_format=".1%",
         lines=(Line(lambda row: row.thumbs_up_rate),),
         top=1.0,
+        empty="No thumbs here: services send them with feedback.",
     ),
     Panel(
         key="errors",
@@ -148,9 +155,14 @@ PANELS = (
 """In the order of the page."""
 
 
-def readable(panel: Panel, versions: int) -> Panel:
-    """Returns a panel as it can be read with so many versions: of too many lines, the last of each."""
-    if len(panel.lines) == 1 or len(panel.lines) * versions <= MOST_LINES:
+def readable(panel: Panel, slots: Collection[int]) -> Panel:
+    """Returns a panel as it can be read with versions of these numbers.
+
+    Of too many lines it has the last of each, also where dashes must tell versions of one colour apart.
+    """
+    colours = {style_of(slot, "light").colour for slot in slots}
+    few = len(panel.lines) * len(slots) <= MOST_LINES
+    if len(panel.lines) == 1 or (few and len(colours) == len(slots)):
         return panel
     line = panel.lines[-1]
     return replace(panel, lines=(replace(line, dash=(1, 0)),), aside=f"{line.name} only")
@@ -196,6 +208,11 @@ def panel_points(
         for line in panel.lines:
             points += _connected(rows, line, label_of(version, with_prompt=with_prompt), step)
     return points
+
+
+def has_values(points: Sequence[Point]) -> bool:
+    """False if a chart would be a frame around nothing."""
+    return any(point["series"] and point["value"] is not None for point in points)
 
 
 def needs_log(panel: Panel, points: Sequence[Point]) -> bool:

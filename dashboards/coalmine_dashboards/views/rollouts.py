@@ -93,10 +93,15 @@ def rollout_columns(statuses: Mapping[str, RolloutStatus], when: When, told: Tol
         Column("Commanded", weight, "Share of the treatment that the registry serves."),
         Column("Observed", observed, "Share of the treatment among the requests of the last minutes."),
         Column("What is missing, or why it ended", words, text=True, wraps=True),
-        Column("Began", lambda row: when(row.started_at or row.created_at), text=True, vital=False),
-        Column("Ended", lambda row: when(row.ended_at), text=True, vital=False),
+        Column("Began, ended", lambda row: _times(row, when), text=True, vital=False),
         Column("By", lambda row: row.started_by, text=True, vital=False),
     ]
+
+
+def _times(row: Rollout, when: When) -> Html:
+    """Two lines, as its sentence has: side by side they would push who began it out of sight."""
+    ended = "" if row.ended_at is None else f"<br>{escape(when(row.ended_at))}"
+    return Html(f"{escape(when(row.started_at or row.created_at))}{ended}")
 
 
 def figures_of(

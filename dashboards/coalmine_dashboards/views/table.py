@@ -52,7 +52,8 @@ class TableRow:
     prompt: str
     version: str
     models: str
-    colour: str
+    swatch: str
+    """Background of CSS, as its line looks in the charts."""
     cells: tuple[Cell, ...]
     """In the order of `COLUMNS`."""
     explanation: str
@@ -80,7 +81,7 @@ def table_rows(
             prompt=row.prompt,
             version=f"{row.version} (preferred)" if row.preferred else row.version,
             models=", ".join(row.models),
-            colour=style_of(slots[row.prompt, row.version], mode).colour,
+            swatch=style_of(slots[row.prompt, row.version], mode).swatch,
             cells=_cells(row, now),
             explanation=(
                 f"In {', '.join(row.environments) or 'no environment'}; "

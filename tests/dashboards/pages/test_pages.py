@@ -11,7 +11,7 @@ from coalmine_dashboards.app import SECTIONS
 from coalmine_dashboards.parts.links import PageName, link
 from tests.support.campaign import CAMPAIGN
 from tests.support.eventually import eventually
-from tests.support.processes.seen_page import at_rest, opened, too_wide
+from tests.support.processes.seen_page import at_rest, cut_tables, opened, too_wide
 from tests.support.servers.demo_dashboard import DemoDashboard
 
 PAGES: tuple[PageName, ...] = get_args(PageName)
@@ -21,6 +21,7 @@ STATES = (
     else (("light", 1440), ("dark", 800), ("dark", 390))
 )
 """Colour scheme and width in pixels, one after the other."""
+WIDEST_PX = 1440
 
 
 def serious(page: Page) -> list[str]:
@@ -52,5 +53,7 @@ def test_a_page_stands_at_every_width_in_light_and_dark(
         # A chart follows the page's width a moment later.
         eventually(lambda: not too_wide(page), within_s=30, what=f"room at {width} pixels, {scheme}")
         expect(page.locator(".stApp")).to_have_css("color-scheme", scheme)
+        if width == WIDEST_PX:
+            assert cut_tables(page) == []
         if CAMPAIGN or width != 800:  # between two widths that were looked at
             assert serious(page) == [], (scheme, width)

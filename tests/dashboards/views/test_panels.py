@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from coalmine_consumers.results import Step, Timeseries, TimeseriesRow
 from coalmine_dashboards.steps import STEPS, length_of, whole_steps
 from coalmine_dashboards.views.charts import draw
-from coalmine_dashboards.views.panels import PANELS, Panel, Point, label_of, milliseconds_of, panel_points
+from coalmine_dashboards.views.panels import (
+    PANELS,
+    Panel,
+    Point,
+    label_of,
+    milliseconds_of,
+    panel_points,
+    readable,
+)
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 BY_KEY = {panel.key: panel for panel in PANELS}
@@ -167,6 +175,18 @@ def drawing(panel: Panel, rows: Iterable[TimeseriesRow], step: Step = "minute") 
     slots = {("greet", "1.0.0"): 0, ("greet", "2.0.0"): 1}
     chart = draw(panel, found, slots, step=step, mode="light", with_prompt=False)
     return {**chart.spec, "datasets": chart.data}
+
+
+def test_versions_of_one_colour_are_told_apart_in_bars_and_in_lines() -> None:
+    found = points(BY_KEY["requests"], [row(0), row(0, "2.0.0")])
+    slots = {("greet", "1.0.0"): 0, ("greet", "2.0.0"): 7}
+    bars = draw(BY_KEY["requests"], found, slots, step="minute", mode="light", with_prompt=False)
+    first, second = bars.spec["layer"][0]["encoding"]["color"]["scale"]["range"]
+    assert first != second
+    assert readable(BY_KEY["latency"], (0, 1)) == BY_KEY["latency"]
+    assert readable(BY_KEY["latency"], (0, 7)).aside == "p95 only", (
+        "dashes tell versions apart, not quantiles"
+    )
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -116,7 +116,9 @@ def test_an_unknown_value_is_a_dash() -> None:
 def test_a_version_has_its_own_colour_of_the_page() -> None:
     for mode in ("light", "dark"):
         [row] = table_rows([ROW], {("greet", "1.0.0"): 4}, mode, NOW)
-        assert row.colour == style_of(4, mode).colour
+        assert row.swatch == style_of(4, mode).colour
+        [dashed] = table_rows([ROW], {("greet", "1.0.0"): 11}, mode, NOW)
+        assert dashed.swatch == style_of(11, mode).swatch != row.swatch
 
 
 def test_all_external_text_is_escaped() -> None:
@@ -125,7 +127,7 @@ def test_all_external_text_is_escaped() -> None:
         prompt=nasty,
         version=nasty,
         models=nasty,
-        colour="#000000",
+        swatch="#000000",
         cells=table_rows([ROW], {("greet", "1.0.0"): 0}, "light", NOW)[0].cells,
         explanation=nasty,
     )

@@ -41,3 +41,12 @@ def too_wide(page: Page) -> list[str]:
         }"""
     )
     return found
+
+
+def cut_tables(page: Page) -> list[str]:
+    """Names of the tables whose last columns are out of sight until somebody scrolls."""
+    found: list[str] = page.locator(".cm-scroll").evaluate_all(
+        """tables => tables.filter(each => each.scrollWidth > each.clientWidth + 1)
+            .map(each => each.getAttribute('aria-label'))"""
+    )
+    return found
