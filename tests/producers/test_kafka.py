@@ -327,6 +327,25 @@ def test_events_that_are_too_large_only_together_all_arrive(
     assert set(ids(in_kafka(kafka.bootstrap_servers, topic_prefix))) == set(made)
 
 
+def test_what_a_replaced_producer_holds_at_the_end_is_spooled(
+    kafka: KafkaBroker, topics: str, tmp_path: Path
+) -> None:
+    waits = {"linger.ms": 20_000}
+    with _client(
+        tmp_path, kafka.bootstrap_servers, topics, kafka_config=waits, kafka_delivery_timeout_s=60.0
+    ) as cm:
+        made = [_call(cm) for _ in range(3)]
+        works = eventually(lambda: cm._pipeline._parts)
+        emitter = works.emitter
+        assert isinstance(emitter, KafkaEmitter)
+        eventually(lambda: emitter._in_flight() == len(made))
+        emitter._retired.append(emitter._producer)  # as where its reports did not all come in time
+        emitter._producer = emitter._new_producer(emitter._config)
+        cm.close(2)
+        assert _adds_up(cm.stats())
+    assert set(ids(spooled(tmp_path))) == set(made)
+
+
 def test_late_reports_of_a_batch_too_large_are_judged_by_the_batches_of_their_time(
     kafka: KafkaBroker, topics: str, tmp_path: Path
 ) -> None:

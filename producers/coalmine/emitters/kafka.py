@@ -102,9 +102,7 @@ class KafkaEmitter:
 
     def poll(self) -> None:
         """Serves delivery reports, writes the spool and re-sends it."""
-        self._producer.poll(0)
-        for retired in self._retired:
-            retired.poll(0)
+        self._serve(0)
         self._watch()
         self._spool.poll()
         if self._framing.ready():
@@ -136,7 +134,7 @@ class KafkaEmitter:
         self._drainer.stop()
         wait_until = deadline_s - _PURGE_RESERVE_S
         while self._in_flight() and self._clock() < wait_until:
-            self._producer.poll(0.05)
+            self._serve(0.05)
         self._purge(max(deadline_s, self._clock() + _PURGE_RESERVE_S))
         self._framing.stop()
         self._spool.close(deadline_s)
@@ -299,9 +297,17 @@ class KafkaEmitter:
 
     def _purge(self, give_up_at_s: float) -> None:
         """Takes back what Kafka has not acknowledged; the reports put it into the spool."""
-        self._producer.purge()
-        while len(self._producer) and self._clock() < give_up_at_s:
-            self._producer.poll(0.01)
+        producers = (self._producer, *self._retired)
+        for each in producers:
+            each.purge()
+        while any(map(len, producers)) and self._clock() < give_up_at_s:
+            self._serve(0.01)
+
+    def _serve(self, wait_s: float) -> None:
+        """Serves delivery reports, of those, too, that were replaced."""
+        self._producer.poll(wait_s)
+        for retired in self._retired:
+            retired.poll(0)
 
 
 class _Sent(NamedTuple):
