@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError
 
 from coalmine import Coalmine, Stats
 from coalmine.emitters.kafka import KafkaEmitter
@@ -324,6 +325,44 @@ def test_events_that_are_too_large_only_together_all_arrive(
         assert cm.stats().dropped == cm.stats().problems == {}
         assert _adds_up(cm.stats())
     assert set(ids(in_kafka(kafka.bootstrap_servers, topic_prefix))) == set(made)
+
+
+def test_what_a_replaced_producer_holds_at_the_end_is_spooled(
+    kafka: KafkaBroker, topics: str, tmp_path: Path
+) -> None:
+    waits = {"linger.ms": 20_000}
+    with _client(
+        tmp_path, kafka.bootstrap_servers, topics, kafka_config=waits, kafka_delivery_timeout_s=60.0
+    ) as cm:
+        made = [_call(cm) for _ in range(3)]
+        works = eventually(lambda: cm._pipeline._parts)
+        emitter = works.emitter
+        assert isinstance(emitter, KafkaEmitter)
+        eventually(lambda: emitter._in_flight() == len(made))
+        emitter._retired.append(emitter._producer)  # as where its reports did not all come in time
+        emitter._producer = emitter._new_producer(emitter._config)
+        cm.close(2)
+        assert _adds_up(cm.stats())
+    assert set(ids(spooled(tmp_path))) == set(made)
+
+
+def test_late_reports_of_a_batch_too_large_are_judged_by_the_batches_of_their_time(
+    kafka: KafkaBroker, topics: str, tmp_path: Path
+) -> None:
+    with _client(tmp_path, kafka.bootstrap_servers, topics) as cm:
+        _call(cm)
+        assert cm.flush(30)
+        works = cm._pipeline._parts
+        assert works is not None
+        emitter = works.emitter
+        assert isinstance(emitter, KafkaEmitter)
+        emitter._config["batch.size"] = 20_000  # as after a renewal
+        event: Any = b"x" * 25_000
+        too_large = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
+        late = emitter._of_the_event(too_large, event, 1_000_000)
+        assert late.code() == KafkaError._INVALID_DIFFERENT_RECORD
+        assert emitter._too_large == 0  # batches are smaller already
+        assert emitter._of_the_event(too_large, event, 20_000) is too_large
 
 
 def test_events_spooled_with_one_whose_topic_is_missing_are_sent_once(

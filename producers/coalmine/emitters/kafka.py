@@ -84,7 +84,7 @@ class KafkaEmitter:
         self._probes = 0
         self._mark = 0
         self._outstanding: Counter[int] = Counter()
-        self._producer = self._new_producer()
+        self._producer = self._new_producer(self._config)
         self._retired: list[Producer] = []
         self._drainer = Drainer(spool.directory, send=self._resend, counters=counters, log=log, clock=clock)
         framing.start()
@@ -102,9 +102,7 @@ class KafkaEmitter:
 
     def poll(self) -> None:
         """Serves delivery reports, writes the spool and re-sends it."""
-        self._producer.poll(0)
-        for retired in self._retired:
-            retired.poll(0)
+        self._serve(0)
         self._watch()
         self._spool.poll()
         if self._framing.ready():
@@ -136,7 +134,7 @@ class KafkaEmitter:
         self._drainer.stop()
         wait_until = deadline_s - _PURGE_RESERVE_S
         while self._in_flight() and self._clock() < wait_until:
-            self._producer.poll(0.05)
+            self._serve(0.05)
         self._purge(max(deadline_s, self._clock() + _PURGE_RESERVE_S))
         self._framing.stop()
         self._spool.close(deadline_s)
@@ -155,8 +153,8 @@ class KafkaEmitter:
     def _in_flight(self) -> int:
         return self._outstanding.total()
 
-    def _new_producer(self) -> Producer:
-        return Producer(self._config, logger=LibrdkafkaLog(self._log))
+    def _new_producer(self, config: Mapping[str, Any]) -> Producer:
+        return Producer(dict(config), logger=LibrdkafkaLog(self._log))
 
     def _watch(self) -> None:
         if self._is_fatal:
@@ -170,7 +168,7 @@ class KafkaEmitter:
             self._renew("does not connect to a broker that takes connections")
 
     def _send(self, record: SpoolRecord) -> None:
-        sent = _Sent(self._mark, record.topic, record.produced_at_us)
+        sent = _Sent(self._mark, record.topic, record.produced_at_us, self._batch_bytes())
         try:
             self._produce(record, partial(self._on_delivery, sent))
         except BufferError:
@@ -189,11 +187,11 @@ class KafkaEmitter:
 
     def _resend(self, record: SpoolRecord, on_delivery: Report) -> None:
         """The drainer's way to Kafka. Raises what `Producer.produce` raises."""
-        is_probe = not self._is_up
+        is_probe, batch_bytes = not self._is_up, self._batch_bytes()
 
         def report(error: KafkaError | None, message: Message) -> None:
             self._probes -= is_probe
-            error = error and self._of_the_event(error, message)
+            error = error and self._of_the_event(error, message, batch_bytes)
             if error is None:
                 self._heard()
             elif error.code() not in NEVER_ACCEPTED:
@@ -219,18 +217,22 @@ class KafkaEmitter:
             self._heard()
             return
         record = SpoolRecord(sent.event, message.key(), message.value() or b"", sent.produced_at_us)
-        self._not_sent(record, self._of_the_event(error, message))
+        self._not_sent(record, self._of_the_event(error, message, sent.batch_bytes))
 
-    def _of_the_event(self, error: KafkaError, message: Message) -> KafkaError:
+    def _batch_bytes(self) -> int:
+        return int(self._config["batch.size"])
+
+    def _of_the_event(self, error: KafkaError, message: Message, batch_bytes: int) -> KafkaError:
         """The error of one event in a batch: no fault of its own where a batch of several is too large.
 
         Librdkafka does not split such a batch. Its successor makes smaller ones, until the event that is too
-        large is alone.
+        large is alone. A report may come after that: what counts is how large batches were when it was sent.
         """
         size = len(message)
-        if error.code() not in TOO_LARGE or size >= int(self._config["batch.size"]):
+        if error.code() not in TOO_LARGE or size >= batch_bytes:
             return error
-        self._too_large = max(self._too_large, size)
+        if batch_bytes == self._batch_bytes():
+            self._too_large = max(self._too_large, size)
         return KafkaError(KafkaError._INVALID_DIFFERENT_RECORD, f"its batch, {error.str()}")
 
     def _not_sent(self, record: SpoolRecord, error: KafkaError) -> None:
@@ -278,14 +280,15 @@ class KafkaEmitter:
         self._drainer.stop()
         self._purge(self._clock() + _PURGE_RESERVE_S)
         self._is_fatal = False
+        config = self._config
         if self._too_large:
-            smaller = max(self._too_large, int(self._config["batch.size"]) // _SMALLER)
-            self._config["batch.size"], self._too_large = smaller, 0
+            config = {**config, "batch.size": max(self._too_large, self._batch_bytes() // _SMALLER)}
+            self._too_large = 0
         with suppress(KafkaException):
-            new = self._new_producer()
+            new = self._new_producer(config)
             # Kept for the reports it may still owe.
             self._retired.append(self._producer)
-            self._producer = new
+            self._producer, self._config = new, config
         done = [producer for producer in self._retired if not len(producer)]
         self._retired = [producer for producer in self._retired if len(producer)]
         if done:
@@ -294,9 +297,17 @@ class KafkaEmitter:
 
     def _purge(self, give_up_at_s: float) -> None:
         """Takes back what Kafka has not acknowledged; the reports put it into the spool."""
-        self._producer.purge()
-        while len(self._producer) and self._clock() < give_up_at_s:
-            self._producer.poll(0.01)
+        producers = (self._producer, *self._retired)
+        for each in producers:
+            each.purge()
+        while any(map(len, producers)) and self._clock() < give_up_at_s:
+            self._serve(0.01)
+
+    def _serve(self, wait_s: float) -> None:
+        """Serves delivery reports, of those, too, that were replaced."""
+        self._producer.poll(wait_s)
+        for retired in self._retired:
+            retired.poll(0)
 
 
 class _Sent(NamedTuple):
@@ -305,3 +316,4 @@ class _Sent(NamedTuple):
     mark: int
     event: str
     produced_at_us: int
+    batch_bytes: int

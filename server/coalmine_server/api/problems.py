@@ -270,7 +270,9 @@ async def _http_error(request: Request, error: Any) -> JSONResponse:  # noqa: AN
 
 
 async def _fault(request: Request, error: Exception) -> JSONResponse:
-    if is_of_full_disk(error):
-        return problem_response(DISK_FULL, f"the server's disk is full: {error}\nmake room, and do it again")
     request_id = request.scope.get("coalmine.request_id")
-    return problem_response(INTERNAL, f"see the server's log for request {request_id}")
+    see = f"see the server's log for request {request_id}"
+    if is_of_full_disk(error):
+        # Not the error, which names files: links for feedback are for strangers, too.
+        return problem_response(DISK_FULL, f"the server's disk is full: make room, and do it again\n{see}")
+    return problem_response(INTERNAL, see)

@@ -1,5 +1,6 @@
 """A home is backed up while its server works, and a restored one answers the same."""
 
+import errno
 import fcntl
 import json
 import os
@@ -12,6 +13,7 @@ import pytest
 
 from coalmine import Coalmine
 from coalmine_registry.registry import Registry
+from coalmine_server.services.backup.restore import _alone
 from tests.server.registry_client import Person
 from tests.support.doubles.small_disk import mounted_disk
 from tests.support.eventually import eventually
@@ -215,6 +217,17 @@ def test_two_restores_at_once_do_not_meet(tmp_path: Path) -> None:
     assert half.exists()
     os.close(at_work)
     assert coalmine_json("restore", str(made), "--verify", home=other)["checks"]
+
+
+def test_a_home_whose_file_system_locks_no_folders_can_be_restored_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_opened: int, _how: int) -> None:
+        raise OSError(errno.EBADF, "as NFS does")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with _alone(tmp_path):
+        pass
 
 
 def test_what_an_interrupted_command_left_with_the_server_is_told(tmp_path: Path) -> None:

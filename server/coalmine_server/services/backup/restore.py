@@ -111,6 +111,8 @@ def _alone(home: Path) -> Iterator[None]:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Unavailable(f"another restore is at work in {home}", "wait for its end") from error
+        except OSError:
+            pass  # NFS, for one, locks no folders
         yield
     finally:
         os.close(opened)
