@@ -14,7 +14,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
 # Processes that share the tests and one broker. Many tests wait more than they compute.
-TEST_WORKERS ?= 3
+TEST_WORKERS ?= 4
 # How often a campaign runs the torture tests, each time with another seed.
 CAMPAIGN_ROUNDS ?= 5
 
@@ -58,13 +58,13 @@ demo: setup ## Simulated services, live dashboard, no Kafka; options by DEMO_ARG
 
 .PHONY: test
 test: setup $(SPARK_STAMP) ## Run the tests, a real Kafka broker included; options by TEST_ARGS="..."
-	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal $(TEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
 # `-m ""` takes the long grids, too. A failure ends nothing: the page says what is broken.
 .PHONY: campaign
 campaign: setup $(SPARK_STAMP) ## Run all tests in full, then torture round after round, and write docs/reliability.md: hours
 	@rm -rf build/campaign; failed=0; \
-	COALMINE_TEST_CAMPAIGN=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal -m "" \
+	COALMINE_TEST_CAMPAIGN=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder -m "" \
 	    -o faulthandler_timeout=9000 --junitxml=build/campaign/all.xml $(TEST_ARGS) || failed=1; \
 	for round in $$(seq $(CAMPAIGN_ROUNDS)); do \
 	    echo "torture, round $$round of $(CAMPAIGN_ROUNDS)"; \

@@ -95,17 +95,32 @@ _LONG = (
     "tests/torture/",
 )
 """Tests that take seconds each, and wait for most of them."""
+_BROWSER = ("tests/dashboards/pages/",)
+"""Tests that share a browser, a dashboard and its pages, which each process would start for itself."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Has long tests come first: a process that begins with them keeps the others from waiting at the end.
+    """Has long tests come first, and then those with a browser: each is the work of one process.
 
-    It waits while others compute; they take over the short tests that come after.
+    They wait while others compute.
     """
-    gone = [path for path in _LONG if not (ROOT / path).exists()]
+    gone = [path for path in (*_LONG, *_BROWSER) if not (ROOT / path).exists()]
     assert not gone, f"not there any more: {gone}"
-    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+    items.sort(key=lambda item: [not item.nodeid.startswith(each) for each in (_LONG, _BROWSER)])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Gives a file at a time to a process, long tests and those with a browser to one each."""
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return next((each[0] for each in (_LONG, _BROWSER) if file.startswith(each)), file)
+
+    return Scheduling(config, log)
 
 
 _Server = TypeVar("_Server")
