@@ -64,8 +64,9 @@ class World:
         eventually(lambda: self.server.web.get("/readyz").is_success, within_s=PATIENCE_S, what="ready")
 
     def is_waiting(self) -> bool:
-        """The collector cannot go on."""
-        return bool(self.server.json("/v1/ingest")["state"] == "waiting")
+        """The collector cannot go on; who asks may lack the same at that moment."""
+        answer = self.server.get("/v1/ingest")
+        return answer.status_code != 503 and bool(answer.json()["state"] == "waiting")
 
 
 @pytest.fixture(scope="module")
