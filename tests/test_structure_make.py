@@ -85,7 +85,7 @@ def test_every_extra_is_locked_and_only_spark_apart() -> None:
 
 def test_options_reach_the_commands() -> None:
     assert "coalmine demo --headless --json" in _make("-n", "demo", "DEMO_ARGS=--headless --json").stdout
-    assert "--dist loadfile --no-loadscope-reorder -k spool" in _make("-n", "test", "TEST_ARGS=-k spool").stdout
+    assert "--no-loadscope-reorder -k spool" in _make("-n", "test", "TEST_ARGS=-k spool").stdout
     assert "--numprocesses 7" in _make("-n", "test", "TEST_WORKERS=7").stdout
     assert "$(seq 7)" in _make("-n", "campaign", "CAMPAIGN_ROUNDS=7").stdout
     assert "-m benchmarks ingest" in _make("-n", "bench", "BENCH_ARGS=ingest").stdout
