@@ -14,7 +14,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
 # Processes that share the tests and one broker. Many tests wait more than they compute.
-TEST_WORKERS ?= 5
+TEST_WORKERS ?= 4
 # How often a campaign runs the torture tests, each time with another seed.
 CAMPAIGN_ROUNDS ?= 5
 
