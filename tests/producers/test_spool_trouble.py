@@ -124,12 +124,14 @@ def test_a_directory_that_is_removed_is_made_again(tmp_path: Path) -> None:
 
 def test_a_directory_removed_under_an_open_file_costs_no_later_event(tmp_path: Path) -> None:
     with Coalmine("bot", home=tmp_path) as cm:
-        _call(cm)
+        first = _call(cm)
         eventually(lambda: list_open(tmp_path / "spool"))
         shutil.rmtree(tmp_path / "spool")
         made = [_call(cm) for _ in range(20)]
         assert cm.flush(30)
-    assert ids(spooled(tmp_path)) == dict.fromkeys(made, 1)
+    found = ids(spooled(tmp_path))
+    found.pop(first, None)  # it may have been on its way when there was a file already
+    assert found == dict.fromkeys(made, 1)
 
 
 def test_a_spool_at_its_limit_takes_no_more_until_it_was_read(tmp_path: Path) -> None:
