@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from coalmine_evals.results.gate import GateReport
 from coalmine_schemas.results import result
 
 RunState = Literal["running", "interrupted", "ended"]
+
+LONGEST_TEXT: Final = 200_000
+"""Characters of an answer that is published; scorers read less."""
 
 
 @result

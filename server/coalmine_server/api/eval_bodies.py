@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from coalmine_evals.records import Output
+from coalmine_evals.results.runs import LONGEST_TEXT
 from coalmine_evals.runs.published import Claim, ClaimedAnswer, ClaimedSide
 from coalmine_server.api.bodies import Body, Json, PromptName, VersionText
 from coalmine_server.moment import MOMENT_HELP
@@ -63,7 +64,7 @@ class EvalAnswerBody(Body):
     repeat: int = Field(default=0, ge=0, le=19, description="Number of the repeat, from 0.")
     text: str | None = Field(
         default=None,
-        max_length=200_000,
+        max_length=LONGEST_TEXT,
         description="What was answered; null if it is not told.",
     )
     error: str | None = Field(default=None, max_length=2_000, description="Why there is no answer.")

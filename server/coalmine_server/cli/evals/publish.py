@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 200
 _LONGEST_BATCH: Final = 4_000_000
 """Characters of answers in one request."""
-_LONGEST_TEXT: Final = 200_000
-"""Characters of an answer that the API takes; scorers read less."""
 
 
 def publish(
@@ -98,10 +96,12 @@ def _side(side: "Side") -> dict[str, Any]:
 
 
 def _batches(answers: "Sequence[KeptAnswer]") -> "Iterator[list[dict[str, Any]]]":
+    from coalmine_evals.results.runs import LONGEST_TEXT
+
     batch: list[dict[str, Any]] = []
     chars = 0
     for each in answers:
-        length = min(len(each.output.text or ""), _LONGEST_TEXT)
+        length = min(len(each.output.text or ""), LONGEST_TEXT)
         if batch and (len(batch) >= _AT_ONCE or chars + length > _LONGEST_BATCH):
             yield batch
             batch, chars = [], 0
@@ -111,7 +111,7 @@ def _batches(answers: "Sequence[KeptAnswer]") -> "Iterator[list[dict[str, Any]]]
         batch.append(
             {
                 **output,
-                "text": None if each.output.text is None else each.output.text[:_LONGEST_TEXT],
+                "text": None if each.output.text is None else each.output.text[:LONGEST_TEXT],
                 "answered_at": None if at is None else at.isoformat(),
                 "case": each.case,
                 "side": each.side,
